@@ -1,0 +1,71 @@
+.DEFAULT_GOAL := all
+# Another environment that happens to be active must neither be used nor be touched.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+BIN := .venv/bin
+UV := $(BIN)/uv
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# The stamp is newer than what it was made from, so that every target can depend on it at no cost.
+.venv/.ready: pyproject.toml requirements.lock
+	python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	$(UV) pip install --quiet --no-deps --python $(BIN)/python --editable .
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.ready ## Create .venv with everything
+
+.PHONY: demo
+demo: setup ## Promote, break and roll back a real model on real data, with proofs
+	$(BIN)/trilock demo
+
+.PHONY: test
+test: setup ## Every test
+	$(BIN)/pytest
+
+.PHONY: quick
+quick: setup ## The tests that start nothing (no Feast, no MLflow, no server process)
+	$(BIN)/pytest -m "not slow"
+
+.PHONY: lock
+lock: ## Renew requirements.lock (versions and hashes, no index address)
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	  --all-extras --group dev pyproject.toml --output-file requirements.lock --custom-compile-command "make lock"
+	grep -q '^uv==' requirements.lock
+
+.PHONY: protos
+protos: setup ## Regenerate protos/gen
+	$(UV) run --quiet --no-project --script tools/gen_protos.py
+
+.PHONY: protos-check
+protos-check: setup ## Fail if protos/gen is stale
+	$(UV) run --quiet --no-project --script tools/gen_protos.py --check
+
+.PHONY: fix
+fix: setup ## Format and auto-fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: setup ## Formatting, lint and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+.PHONY: check
+check: protos-check lint types ## Stubs, format, lint, contracts, types: no tests
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: all
+all: check quick ## What to run before every commit

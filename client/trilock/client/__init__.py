@@ -1,0 +1,1 @@
+"""Ask trilock which bundle to serve."""

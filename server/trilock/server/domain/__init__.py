@@ -1,0 +1,1 @@
+"""Values, state machines, errors and ports. Knows nothing else of trilock."""

@@ -1,0 +1,124 @@
+"""Releases, and the live row that they take turns on.
+
+A release is the time one bundle is live on one alias. Releases are appended,
+never rewritten: going back makes a new one.
+
+    promote ──> SOAKING ──finalize──> FINALIZING ──> FINALIZED ──> SUPERSEDED
+                   │                      │               │
+                   └──────── roll back ───┴───────────────┴──────> ROLLED_BACK
+
+A rollback's own release starts as FINALIZING (its planes still converge, its
+writes go to the table itself) and is FINALIZED once they have.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from trilock.server.domain.errors import WrongStateError
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
+
+
+class ReleaseState(StrEnum):
+    """Where a release is in its life."""
+
+    SOAKING = "SOAKING"
+    FINALIZING = "FINALIZING"
+    FINALIZED = "FINALIZED"
+    SUPERSEDED = "SUPERSEDED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+LIVE_STATES: Final = frozenset(
+    {ReleaseState.SOAKING, ReleaseState.FINALIZING, ReleaseState.FINALIZED}
+)
+
+_NEXT: Final = {
+    ReleaseState.SOAKING: {ReleaseState.FINALIZING, ReleaseState.ROLLED_BACK},
+    ReleaseState.FINALIZING: {
+        ReleaseState.FINALIZED,
+        ReleaseState.SUPERSEDED,
+        ReleaseState.ROLLED_BACK,
+    },
+    ReleaseState.FINALIZED: {ReleaseState.SUPERSEDED, ReleaseState.ROLLED_BACK},
+    ReleaseState.SUPERSEDED: set[ReleaseState](),
+    ReleaseState.ROLLED_BACK: set[ReleaseState](),
+}
+
+
+def require_transition(release: ReleaseRef, *, old: ReleaseState, new: ReleaseState) -> None:
+    """Do nothing if *release* may go from *old* to *new*.
+
+    Raises:
+        WrongStateError: It may not.
+    """
+    if new not in _NEXT[old]:
+        raise WrongStateError(resource=str(release), state=old, verb=f"made {new}")
+
+
+class ReleaseKind(StrEnum):
+    """Which verb made a release."""
+
+    PROMOTION = "PROMOTION"
+    ROLLBACK = "ROLLBACK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who did it and why. Travels with every event."""
+
+    principal: str
+    reason: str = ""
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The time one bundle is live on one alias."""
+
+    ref: ReleaseRef
+    alias: AliasRef
+    bundle: BundleRef
+    kind: ReleaseKind
+    state: ReleaseState
+    target: ReleaseRef | None
+    """The rollback target, fixed at the promotion; None for the first release."""
+    leaves: ReleaseRef | None
+    """The release that was live before this one."""
+    restores: ReleaseRef | None
+    """For a rollback, the release whose bundle is live again."""
+    revision: int
+    """The store revision at which it went live."""
+    started: datetime
+    ended: datetime | None
+    cause: Cause
+    ended_by: Cause | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRow:
+    """The truth about one alias: one row, changed by one transaction.
+
+    Everything a reader needs hangs on it, so whoever resolves through trilock
+    switches model, features, sinks and serving config at once.
+    """
+
+    alias: AliasRef
+    release: ReleaseRef
+    state: ReleaseState
+    bundle: BundleRef
+    target: ReleaseRef | None
+    revision: int
+    """The revision of the last change of this row."""
+    switched_revision: int
+    """The revision of the last pivot; planes converge to it."""
+
+    @property
+    def etag(self) -> str:
+        """For compare-and-set by callers; quoted, as in HTTP."""
+        return f'"{self.revision}"'
+
+
+NO_RELEASE_ETAG: Final = '"0"'
+"""The etag of an alias that nothing was ever released on."""

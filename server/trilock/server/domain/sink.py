@@ -1,0 +1,82 @@
+"""Sinks: downstream tables, and how a release's writes are kept apart from them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from trilock.server.domain.names import SinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkColumn:
+    """One column of a sink's table, as its database declares it."""
+
+    name: str
+    type: str
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """A registered downstream table."""
+
+    ref: SinkRef
+    connection: str
+    """Name of a connection in the settings, never a URL."""
+    table: str
+    """`table` or `schema.table`, as the database spells it; never quoted."""
+    keys: tuple[str, ...]
+    """Columns that identify a row; empty for an append-only table."""
+    columns: tuple[SinkColumn, ...]
+    """The table's columns when it was registered."""
+    created: datetime
+    creator: str
+
+
+class EpochState(StrEnum):
+    """What the fence row of one epoch says to a writer that holds the epoch."""
+
+    STAGED = "STAGED"
+    """Write to the staging table."""
+    MERGING = "MERGING"
+    """Being finalized: wait a moment, then look again."""
+    DIRECT = "DIRECT"
+    """Write to the table itself."""
+    CLOSED = "CLOSED"
+    """WRITER_FENCED, for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedRows:
+    """How many rows an epoch holds apart from the table."""
+
+    rows: int
+    first_key: str | None
+    """JSON array of the smallest key's values; None when there are no rows or no keys."""
+    last_key: str | None
+    digest: str
+    """Digest of the rows in key order; equal digest, equal rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeCounts:
+    """What finalizing an epoch did to the table."""
+
+    merged: int
+    """Rows that are in the table now and were staged before."""
+    replaced: int
+    """Of those, rows that replaced one; the replaced rows are kept as the undo image."""
+    kept: int
+    """Staged rows that were not merged since somebody else wrote the key meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoCounts:
+    """What rolling back a finalized epoch did to the table."""
+
+    removed: int
+    """Rows that the epoch had added."""
+    restored: int
+    """Rows that the epoch had replaced."""
+    kept: int
+    """Rows of the epoch that somebody else changed since; they stay and are listed."""

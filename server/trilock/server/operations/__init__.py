@@ -1,0 +1,1 @@
+"""Durable runs of plans: journal, lease, runner, converger."""

@@ -1,0 +1,1 @@
+"""Adapters of the outside systems that must agree with the live bundle."""

@@ -1,0 +1,1 @@
+"""Which order of steps is safe. Pure."""

@@ -1,0 +1,1 @@
+"""What is live, from memory: snapshot and watch hub."""

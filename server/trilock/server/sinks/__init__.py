@@ -1,0 +1,1 @@
+"""Staging tables: where a release's writes wait until it is finalized."""

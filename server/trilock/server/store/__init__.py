@@ -1,0 +1,1 @@
+"""The truth: tables of trilock's own database, and queries on them."""
