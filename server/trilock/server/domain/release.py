@@ -110,9 +110,9 @@ class LiveRow:
     bundle: BundleRef
     target: ReleaseRef | None
     revision: int
-    """The revision of the last change of this row."""
+    """The revision of the last change of this row; planes converge to it."""
     switched_revision: int
-    """The revision of the last pivot; planes converge to it."""
+    """The revision of the last pivot: since when its release is live."""
 
     @property
     def etag(self) -> str:

@@ -1,0 +1,80 @@
+"""Domain values to JSON columns and back: total functions, nothing lost."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from trilock.server.domain.bundle import ModelVersion, PipelineCommit, PipelineOutput
+from trilock.server.domain.names import AliasRef, alias_name, model_name
+from trilock.server.domain.operation import OperationKind, Plan, PlannedStep
+from trilock.server.domain.release import Cause
+from trilock.server.domain.sink import SinkColumn
+
+
+def model_version_to_json(value: ModelVersion) -> dict[str, Any]:
+    """Return the JSON form of *value*."""
+    return asdict(value)
+
+
+def model_version_from_json(form: Mapping[str, Any]) -> ModelVersion:
+    """Return the value *form* was made of."""
+    files = tuple((path, size) for path, size in form["files"])
+    return ModelVersion(**{**form, "files": files})
+
+
+def pipeline_commit_to_json(value: PipelineCommit) -> dict[str, Any]:
+    """Return the JSON form of *value*."""
+    return asdict(value)
+
+
+def pipeline_commit_from_json(form: Mapping[str, Any]) -> PipelineCommit:
+    """Return the value *form* was made of."""
+    outputs = tuple(PipelineOutput(**output) for output in form["outputs"])
+    return PipelineCommit(**{**form, "outputs": outputs})
+
+
+def cause_to_json(value: Cause) -> dict[str, Any]:
+    """Return the JSON form of *value*."""
+    return asdict(value)
+
+
+def cause_from_json(form: Mapping[str, Any]) -> Cause:
+    """Return the value *form* was made of."""
+    return Cause(**form)
+
+
+def columns_to_json(value: tuple[SinkColumn, ...]) -> list[dict[str, Any]]:
+    """Return the JSON form of *value*."""
+    return [asdict(column) for column in value]
+
+
+def columns_from_json(form: list[dict[str, Any]]) -> tuple[SinkColumn, ...]:
+    """Return the value *form* was made of."""
+    return tuple(SinkColumn(**column) for column in form)
+
+
+def plan_to_json(value: Plan) -> dict[str, Any]:
+    """Return the JSON form of *value*."""
+    return {
+        "id": value.id,
+        "kind": value.kind.value,
+        "model": value.alias.model,
+        "alias": value.alias.alias,
+        "etag": value.etag,
+        "steps": [asdict(step) for step in value.steps],
+        "converges": list(value.converges),
+        "warnings": list(value.warnings),
+    }
+
+
+def plan_from_json(form: Mapping[str, Any]) -> Plan:
+    """Return the value *form* was made of."""
+    return Plan(
+        id=form["id"],
+        kind=OperationKind(form["kind"]),
+        alias=AliasRef(model_name(form["model"]), alias_name(form["alias"])),
+        etag=form["etag"],
+        steps=tuple(PlannedStep(**step) for step in form["steps"]),
+        converges=tuple(form["converges"]),
+        warnings=tuple(form["warnings"]),
+    )

@@ -1,0 +1,77 @@
+"""Numbers that only grow: the store's revision, and numbers of bundles and releases."""
+
+from sqlmodel import Session, select
+
+from trilock.server.store.clock import now_ms
+from trilock.server.store.tables import CounterRow, EventRow, StoreRow
+
+_STORE = 1
+
+
+def next_number(session: Session, name: str) -> int:
+    """Return the next number of the series *name*, from 1; never given twice.
+
+    A number taken by a transaction that rolls back is given again; one taken by
+    an operation that turns back is not.
+    """
+    row = session.exec(
+        select(CounterRow).where(CounterRow.name == name).with_for_update()
+    ).one_or_none()
+    if row is None:
+        row = CounterRow(name=name, value=0)
+    row.value += 1
+    session.add(row)
+    session.flush()
+    return row.value
+
+
+def generation(session: Session) -> int:
+    """Return the store's generation."""
+    return session.exec(select(StoreRow).where(StoreRow.id == _STORE)).one().generation
+
+
+def revision(session: Session) -> int:
+    """Return the newest revision."""
+    return session.exec(select(StoreRow).where(StoreRow.id == _STORE)).one().revision
+
+
+def allot_revision(session: Session) -> int:
+    """Return a new revision. Call it last: it takes the row that orders all changes.
+
+    One counter row, not a sequence: with a sequence a reader can see 2 before 1
+    (DESIGN section 9).
+    """
+    store = session.exec(select(StoreRow).where(StoreRow.id == _STORE).with_for_update()).one()
+    store.revision += 1
+    session.add(store)
+    session.flush()
+    return store.revision
+
+
+def append_event(
+    session: Session, *, at: int, kind: str, model: str, alias: str, payload: dict[str, object]
+) -> None:
+    """Append the event of revision *at*."""
+    session.add(
+        EventRow(revision=at, at_ms=now_ms(), kind=kind, model=model, alias=alias, payload=payload)
+    )
+
+
+def begin_generation(session: Session) -> int:
+    """Make the store row if it is missing, and begin a new generation after a restore.
+
+    Returns:
+        The generation: the time at which this history began, in ms, so that it is
+        greater than that of any copy made before.
+    """
+    store = session.exec(
+        select(StoreRow).where(StoreRow.id == _STORE).with_for_update()
+    ).one_or_none()
+    if store is None:
+        store = StoreRow(id=_STORE, generation=now_ms(), revision=0, restored=False)
+    elif store.restored:
+        store.generation = max(store.generation + 1, now_ms())
+        store.restored = False
+    session.add(store)
+    session.flush()
+    return store.generation
