@@ -1,0 +1,301 @@
+"""Releases and the live row: what the pivot writes, and what everybody reads.
+
+`go_live` is the one function that switches an alias. It changes the live row,
+ends one release, begins another, appends the event and allots the revision in
+the caller's transaction: all of it or none.
+"""
+
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from trilock.server.domain.errors import NotFoundError, StaleEtagError
+from trilock.server.domain.names import (
+    AliasName,
+    AliasRef,
+    BundleRef,
+    ModelName,
+    ReleaseRef,
+)
+from trilock.server.domain.release import (
+    LIVE_STATES,
+    NO_RELEASE_ETAG,
+    Cause,
+    LiveRow,
+    Release,
+    ReleaseKind,
+    ReleaseState,
+    require_transition,
+)
+from trilock.server.store import codec
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
+from trilock.server.store.counters import allot_revision, append_event, next_number
+from trilock.server.store.tables import LiveTable, ReleaseRow
+
+
+def reserve_release(session: Session, model: ModelName) -> ReleaseRef:
+    """Return the number of a release to be; one that never goes live is not given again."""
+    return ReleaseRef(model, next_number(session, f"models/{model}/releases"))
+
+
+def get_live(session: Session, alias: AliasRef) -> LiveRow | None:
+    """Return the live row of *alias*, or None if nothing was ever released there."""
+    row = session.get(LiveTable, (alias.model, alias.alias))
+    return None if row is None else _live_to_domain(row)
+
+
+def require_live(session: Session, alias: AliasRef) -> LiveRow:
+    """Return the live row of *alias*.
+
+    Raises:
+        NotFoundError: Nothing was ever released there.
+    """
+    live = get_live(session, alias)
+    if live is None:
+        raise NotFoundError(str(alias), hint="nothing was ever released there")
+    return live
+
+
+def etag_of(live: LiveRow | None) -> str:
+    """Return the etag of an alias whose live row is *live*."""
+    return NO_RELEASE_ETAG if live is None else live.etag
+
+
+def list_live(session: Session, *, model: ModelName | None = None) -> list[LiveRow]:
+    """Return every live row, sorted by name."""
+    query = select(LiveTable).order_by(col(LiveTable.model), col(LiveTable.alias))
+    if model:
+        query = query.where(LiveTable.model == model)
+    return [_live_to_domain(row) for row in session.exec(query)]
+
+
+def get_release(session: Session, ref: ReleaseRef) -> Release:
+    """Return the release.
+
+    Raises:
+        NotFoundError: There is no such release.
+    """
+    return _to_domain(_release_row(session, ref))
+
+
+def list_releases(
+    session: Session, *, alias: AliasRef | None, offset: int, limit: int
+) -> list[Release]:
+    """Return releases, newest first."""
+    query = select(ReleaseRow).order_by(
+        col(ReleaseRow.revision).desc(), col(ReleaseRow.number).desc()
+    )
+    if alias:
+        query = query.where(ReleaseRow.model == alias.model, ReleaseRow.alias == alias.alias)
+    return [_to_domain(row) for row in session.exec(query.offset(offset).limit(limit))]
+
+
+def go_live(
+    session: Session,
+    *,
+    alias: AliasRef,
+    release: ReleaseRef,
+    bundle: BundleRef,
+    kind: ReleaseKind,
+    target: ReleaseRef | None,
+    restores: ReleaseRef | None,
+    cause: Cause,
+    expected: ReleaseRef | None,
+) -> LiveRow:
+    """Switch *alias* to *bundle*: the pivot.
+
+    Args:
+        session: The caller's transaction.
+        alias: What to switch.
+        release: The reserved release to begin.
+        bundle: What it makes live.
+        kind: A promotion soaks; a rollback is being finalized until its planes agree.
+        target: What to go back to from it.
+        restores: For a rollback, the release whose bundle it makes live again.
+        cause: Who and why.
+        expected: The release that must be live now; None for none.
+
+    Returns:
+        The new live row.
+
+    Raises:
+        StaleEtagError: Another release is live.
+    """
+    row = session.exec(
+        select(LiveTable)
+        .where(LiveTable.model == alias.model, LiveTable.alias == alias.alias)
+        .with_for_update()
+    ).one_or_none()
+    found = None if row is None else ReleaseRef(alias.model, row.release)
+    if found != expected:
+        raise StaleEtagError(resource=str(alias), expected=str(expected), found=str(found))
+    state = ReleaseState.SOAKING if kind is ReleaseKind.PROMOTION else ReleaseState.FINALIZING
+    if found is not None:
+        _end(session, found, kind=kind, cause=cause)
+    if row is None:
+        row = LiveTable(model=alias.model, alias=alias.alias, release=0, state="", bundle=0)
+    revision = allot_revision(session)
+    session.add(
+        ReleaseRow(
+            model=alias.model,
+            number=release.number,
+            alias=alias.alias,
+            bundle=bundle.number,
+            kind=kind.value,
+            state=state.value,
+            target=None if target is None else target.number,
+            leaves=None if found is None else found.number,
+            restores=None if restores is None else restores.number,
+            revision=revision,
+            started_ms=now_ms(),
+            cause=codec.cause_to_json(cause),
+        )
+    )
+    row.release = release.number
+    row.bundle = bundle.number
+    row.target = None if target is None else target.number
+    row.state = state.value
+    row.revision = row.switched_revision = revision
+    session.add(row)
+    session.flush()
+    live = _live_to_domain(row)
+    _announce(session, live, cause=cause)
+    return live
+
+
+def set_live_state(
+    session: Session, alias: AliasRef, *, release: ReleaseRef, state: ReleaseState, cause: Cause
+) -> LiveRow:
+    """Bring the live release to *state*, in the same way: row, release, event, revision.
+
+    Raises:
+        StaleEtagError: *release* is not live any more.
+        WrongStateError: It cannot come to *state* from where it is.
+    """
+    row = session.exec(
+        select(LiveTable)
+        .where(LiveTable.model == alias.model, LiveTable.alias == alias.alias)
+        .with_for_update()
+    ).one_or_none()
+    if row is None or row.release != release.number:
+        found = None if row is None else ReleaseRef(alias.model, row.release)
+        raise StaleEtagError(resource=str(alias), expected=str(release), found=str(found))
+    ended = _release_row(session, release)
+    require_transition(release, old=ReleaseState(row.state), new=state)
+    row.state = ended.state = state.value
+    row.revision = allot_revision(session)
+    session.add(row)
+    session.add(ended)
+    session.flush()
+    live = _live_to_domain(row)
+    _announce(session, live, cause=cause)
+    return live
+
+
+def live_bundle(session: Session, live: LiveRow, *, cause: Cause) -> dict[str, Any]:
+    """Return the LiveBundle of *live*: protobuf's JSON form, without the generation.
+
+    This is what readers are told and what the event of a change keeps, so that
+    a watcher that resumes is told exactly what one that was there was told.
+    """
+    form: dict[str, Any] = {
+        "alias": str(live.alias),
+        "live": _serving_bundle(session, live.release, live.bundle),
+        "state": f"RELEASE_STATE_{live.state.value}",
+        "revision": str(live.revision),
+        "cause": codec.cause_to_json(cause),
+    }
+    if live.target is not None:
+        target = get_release(session, live.target)
+        form["standby"] = _serving_bundle(session, target.ref, target.bundle)
+    return form
+
+
+def live_bundles(session: Session) -> list[dict[str, Any]]:
+    """Return the LiveBundle of every alias, sorted by name: the present state."""
+    return [
+        live_bundle(session, live, cause=get_release(session, live.release).cause)
+        for live in list_live(session)
+    ]
+
+
+def _serving_bundle(session: Session, release: ReleaseRef, ref: BundleRef) -> dict[str, Any]:
+    bundle = get_bundle(session, ref)
+    return {
+        "bundle": str(ref),
+        "release": str(release),
+        "registered_model": bundle.model_version.name,
+        "model_version": bundle.model_version.version,
+        "feature_project": bundle.feature_schema.ref.project,
+        "feature_service": bundle.feature_schema.ref.service,
+        "pipeline_revision": bundle.pipeline_commit.revision,
+        "sink_epoch": str(release.number),
+        "serving_config": dict(bundle.serving_config),
+    }
+
+
+def _announce(session: Session, live: LiveRow, *, cause: Cause) -> None:
+    append_event(
+        session,
+        at=live.revision,
+        kind="LIVE",
+        model=live.alias.model,
+        alias=live.alias.alias,
+        payload={"live": live_bundle(session, live, cause=cause)},
+    )
+
+
+def _end(session: Session, ref: ReleaseRef, *, kind: ReleaseKind, cause: Cause) -> None:
+    row = _release_row(session, ref)
+    old = ReleaseState(row.state)
+    new = ReleaseState.SUPERSEDED if kind is ReleaseKind.PROMOTION else ReleaseState.ROLLED_BACK
+    if old in LIVE_STATES:
+        require_transition(ref, old=old, new=new)
+    row.state = new.value
+    row.ended_ms = now_ms()
+    row.ended_by = codec.cause_to_json(cause)
+    session.add(row)
+
+
+def _release_row(session: Session, ref: ReleaseRef) -> ReleaseRow:
+    row = session.get(ReleaseRow, (ref.model, ref.number))
+    if row is None:
+        raise NotFoundError(str(ref), hint="`trilock history` lists the releases")
+    return row
+
+
+def _live_to_domain(row: LiveTable) -> LiveRow:
+    model = ModelName(row.model)
+    return LiveRow(
+        alias=AliasRef(model, AliasName(row.alias)),
+        release=ReleaseRef(model, row.release),
+        state=ReleaseState(row.state),
+        bundle=BundleRef(model, row.bundle),
+        target=None if row.target is None else ReleaseRef(model, row.target),
+        revision=row.revision,
+        switched_revision=row.switched_revision,
+    )
+
+
+def _to_domain(row: ReleaseRow) -> Release:
+    model = ModelName(row.model)
+
+    def ref(number: int | None) -> ReleaseRef | None:
+        return None if number is None else ReleaseRef(model, number)
+
+    return Release(
+        ref=ReleaseRef(model, row.number),
+        alias=AliasRef(model, AliasName(row.alias)),
+        bundle=BundleRef(model, row.bundle),
+        kind=ReleaseKind(row.kind),
+        state=ReleaseState(row.state),
+        target=ref(row.target),
+        leaves=ref(row.leaves),
+        restores=ref(row.restores),
+        revision=row.revision,
+        started=to_datetime(row.started_ms),
+        ended=to_optional_datetime(row.ended_ms),
+        cause=codec.cause_from_json(row.cause),
+        ended_by=None if row.ended_by is None else codec.cause_from_json(row.ended_by),
+    )

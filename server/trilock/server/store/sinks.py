@@ -1,0 +1,126 @@
+"""Registered sinks, and what became of each release's writes to them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from trilock.server.domain.errors import AlreadyExistsError, NotFoundError
+from trilock.server.domain.names import ModelName, ReleaseRef, SinkRef
+from trilock.server.domain.sink import MergeCounts, Sink, SinkColumn, StagedRows, UndoCounts
+from trilock.server.store import codec
+from trilock.server.store.clock import now_ms, to_datetime
+from trilock.server.store.tables import ReleaseSinkRow, SinkRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSink:
+    """What trilock knows of one release's writes to one sink, as of the last look."""
+
+    sink: SinkRef
+    state: str
+    counts: Mapping[str, Any]
+
+
+def get_sink(session: Session, ref: SinkRef) -> Sink:
+    """Return the sink.
+
+    Raises:
+        NotFoundError: There is no such sink.
+    """
+    row = session.get(SinkRow, (ref.model, ref.sink))
+    if row is None:
+        raise NotFoundError(str(ref), hint="`trilock sinks` lists the sinks")
+    return _to_domain(row)
+
+
+def list_sinks(session: Session, *, model: ModelName | None = None) -> list[Sink]:
+    """Return sinks, sorted by name."""
+    query = select(SinkRow).order_by(col(SinkRow.model), col(SinkRow.sink))
+    if model:
+        query = query.where(SinkRow.model == model)
+    return [_to_domain(row) for row in session.exec(query)]
+
+
+def record_sink(
+    session: Session,
+    ref: SinkRef,
+    *,
+    connection: str,
+    table: str,
+    keys: tuple[str, ...],
+    columns: tuple[SinkColumn, ...],
+    creator: str,
+) -> Sink:
+    """Record the sink; the same again changes nothing.
+
+    Raises:
+        AlreadyExistsError: The name is taken by another table, or by other keys.
+    """
+    row = session.get(SinkRow, (ref.model, ref.sink))
+    if row is None:
+        row = SinkRow(
+            model=ref.model,
+            sink=ref.sink,
+            connection=connection,
+            table=table,
+            keys=list(keys),
+            columns=codec.columns_to_json(columns),
+            created_ms=now_ms(),
+            creator=creator,
+        )
+        session.add(row)
+        session.flush()
+    elif (row.connection, row.table, tuple(row.keys)) != (connection, table, keys):
+        raise AlreadyExistsError(
+            str(ref),
+            what=f"as table {row.table!r} of {row.connection!r} with keys {', '.join(row.keys)}",
+        )
+    return _to_domain(row)
+
+
+def note_release_sink(
+    session: Session,
+    release: ReleaseRef,
+    sink: SinkRef,
+    *,
+    state: str,
+    counts: StagedRows | MergeCounts | UndoCounts | None = None,
+) -> None:
+    """Note what became of *release*'s writes to *sink*; counts of each kind are kept."""
+    row = session.get(ReleaseSinkRow, (release.model, release.number, sink.sink))
+    if row is None:
+        row = ReleaseSinkRow(
+            model=release.model, number=release.number, sink=sink.sink, state=state, counts={}
+        )
+    row.state = state
+    if counts is not None:
+        kind = {StagedRows: "staged", MergeCounts: "merge", UndoCounts: "undo"}[type(counts)]
+        row.counts = {**row.counts, kind: asdict(counts)}
+    session.add(row)
+
+
+def list_release_sinks(session: Session, release: ReleaseRef) -> list[ReleaseSink]:
+    """Return what is noted of *release*'s writes, sorted by sink."""
+    query = (
+        select(ReleaseSinkRow)
+        .where(ReleaseSinkRow.model == release.model, ReleaseSinkRow.number == release.number)
+        .order_by(col(ReleaseSinkRow.sink))
+    )
+    return [
+        ReleaseSink(sink=SinkRef(release.model, row.sink), state=row.state, counts=row.counts)
+        for row in session.exec(query)
+    ]
+
+
+def _to_domain(row: SinkRow) -> Sink:
+    return Sink(
+        ref=SinkRef(ModelName(row.model), row.sink),
+        connection=row.connection,
+        table=row.table,
+        keys=tuple(row.keys),
+        columns=codec.columns_from_json(row.columns),
+        created=to_datetime(row.created_ms),
+        creator=row.creator,
+    )
