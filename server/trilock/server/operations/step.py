@@ -1,0 +1,113 @@
+"""What a step is: the register style, so that a crash anywhere can be looked at.
+
+A step before the pivot makes one thing equal to a value. The runner drives it:
+
+    look      what is there now; kept as `before` from the first look only
+              (intent is journaled: STARTED)
+    apply     only if what is there is not what is wanted
+    look      what was applied is there (outcome is journaled: DONE)
+
+and, when the operation turns back, `look` and `undo`. A crash can fall between
+any two lines, so every method but `look` may run again after it ran, whole or
+in part, and settling a step that is in doubt means looking. On a retry a value
+that is neither `before` nor wanted is somebody else's: FOREIGN_EDIT (I8).
+
+A local step changes trilock's own database, in one transaction with its row in
+the journal: it happens exactly once. The pivot is one, the last of its plan.
+
+What a re-run needs is in the arguments, JSON types only. No decision that a
+re-run could take differently; not more than one outside system in a step.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, Final, Protocol, TypeGuard
+
+from sqlmodel import Session
+
+from trilock.server.domain.errors import (
+    BusyError,
+    PlaneUnavailableError,
+    TrilockError,
+    UnavailableError,
+)
+from trilock.server.domain.operation import Json, JsonValue, Operation
+
+Checkpoint = Callable[[str], None]
+"""Named crash site. Does nothing in production; tests raise from it."""
+
+TRANSIENT: Final = (BusyError, PlaneUnavailableError, UnavailableError)
+"""What may be gone when asked again. Every other TrilockError is an answer."""
+
+
+class Step(Protocol):
+    """Makes one thing outside equal to a value.
+
+    All methods block, and raise a TrilockError: a transient one is tried again
+    later, any other turns the operation back. Anything else is a defect.
+    """
+
+    name: ClassVar[str]
+    """`verb_object`."""
+    timeout: ClassVar[float]
+    """Its own bound on each outside call, seconds. One that does not fit into a lease
+    is kept by the lease's heartbeat, and must stand being run by two at once."""
+
+    def look(self, args: Json) -> JsonValue:
+        """Return what is there now. Reads only."""
+        ...
+
+    def want(self, args: Json) -> JsonValue:
+        """Return what `look` says once the step is done."""
+        ...
+
+    def apply(self, args: Json, *, before: JsonValue) -> JsonValue:
+        """Make it so, if it still is as *before* says. Idempotent.
+
+        Returns:
+            What to tell people.
+        """
+        ...
+
+    def undo(self, args: Json, *, before: JsonValue) -> None:
+        """Put back what *before* says was there. Idempotent.
+
+        Called when `look` says anything but *before*, so also after an `apply` or an
+        `undo` that was cut short. Leaves alone what somebody else changed since.
+        """
+        ...
+
+
+class LocalStep(Protocol):
+    """Changes trilock's own database, in the transaction of its row in the journal."""
+
+    name: ClassVar[str]
+    """`verb_object`."""
+    pivot: ClassVar[bool]
+    """Whether it changes the live row. Then its result names the `revision` it allotted."""
+
+    def run(self, session: Session, operation: Operation, args: Json) -> JsonValue:
+        """Make the change; return what `undo` needs.
+
+        Raises:
+            TrilockError: Nothing was changed, and the operation turns back.
+        """
+        ...
+
+    def undo(
+        self, session: Session, operation: Operation, args: Json, *, result: JsonValue
+    ) -> None:
+        """Take the change back. Never called on a pivot."""
+        ...
+
+
+def is_local(step: Step | LocalStep) -> TypeGuard[LocalStep]:
+    """Return whether *step* works on trilock's own database."""
+    return hasattr(step, "pivot")
+
+
+def describe(error: Exception) -> tuple[str, str]:
+    """Return reason and message of *error*, for the journal and for people."""
+    if isinstance(error, TrilockError):
+        return error.reason, str(error)
+    # A defect: the log has the traceback, people are told its first line.
+    return "INTERNAL", f"{type(error).__name__}: {error}".splitlines()[0][:500]
