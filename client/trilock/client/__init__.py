@@ -1,1 +1,6 @@
-"""Ask trilock which bundle to serve."""
+"""Ask trilock which bundle to serve, and everything else that its API offers."""
+
+from trilock.client._blocking import Client
+from trilock.client.errors import TrilockError
+
+__all__ = ["Client", "TrilockError"]
