@@ -1,9 +1,25 @@
 """Principals and what they may do."""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from trilock.server.domain.errors import PermissionDeniedError
+from trilock.server.domain.errors import InvalidNameError, PermissionDeniedError
+
+_PRINCIPAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+
+
+def principal_name(text: str) -> str:
+    """Return *text* as the name of a principal.
+
+    Raises:
+        InvalidNameError: It is not one.
+    """
+    if not _PRINCIPAL.fullmatch(text):
+        raise InvalidNameError(kind="principal", value=text, pattern=_PRINCIPAL.pattern)
+    return text
 
 
 class Role(StrEnum):
@@ -47,3 +63,21 @@ class Principal:
             raise PermissionDeniedError(
                 principal=self.name, roles=sorted(self.roles), needed=role.value
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """The right of one principal, without its secret."""
+
+    principal: str
+    roles: frozenset[Role]
+    created: datetime | None
+    """None for one that is in the settings."""
+    creator: str
+    sha256: str
+    """Digest of the secret: all that the server knows of it."""
+
+    @property
+    def in_settings(self) -> bool:
+        """Whether only a person with the settings file can change it."""
+        return self.created is None
