@@ -1,0 +1,169 @@
+"""Databases that Feast keeps things in, with bounded waits and our errors.
+
+Connecting takes 2 s at most, a lock 2 s, and everything that goes wrong comes
+out as a TrilockError with one line and without the URL. A transaction is
+committed when its block ends without an exception, else nothing of it stays.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from trilock.server.domain.errors import PlaneUnavailableError, PreconditionError, TrilockError
+
+_CONNECT_SECONDS: Final = 2
+_LOCK_SECONDS: Final = 2
+_LOST_RACE: Final = frozenset({"40001", "40P01", "23505"})
+"""Serialization failure, deadlock, and a row that somebody else inserted first."""
+
+_SQLITE_OURS: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY})
+"""Results that asking again will not change."""
+
+Mode = Literal["read", "write"]
+
+
+class LostRaceError(PlaneUnavailableError):
+    """Somebody else changed the same rows at the same time; nothing was changed here."""
+
+
+class Database:
+    """One database: `begin` is the only way in."""
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        plane: str,
+        engine_options: Mapping[str, Any] | None = None,
+        connect_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.plane = plane
+        self.url = url
+        self._engine = _engine(
+            url, engine_options=engine_options or {}, connect_options=connect_options or {}
+        )
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is PostgreSQL; else it is SQLite."""
+        return self.url.get_backend_name() == "postgresql"
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two URLs that one connection can serve."""
+        if self.is_postgres:
+            url = self.url
+            # A socket folder may stand in the query instead of the host.
+            return (url.host or url.query.get("host"), url.port, url.database, url.username)
+        return (self._file and self._file.resolve(),)
+
+    @property
+    def exists(self) -> bool:
+        """False for a SQLite file that is not there: connecting would make it."""
+        return self._file is None or self._file.exists()
+
+    @property
+    def _file(self) -> Path | None:
+        return Path(self.url.database) if not self.is_postgres and self.url.database else None
+
+    @contextmanager
+    def begin(self, mode: Mode) -> Iterator[Connection]:
+        """Yield a connection in a transaction.
+
+        "read" sees one moment, "write" is the only writer on SQLite.
+
+        Raises:
+            PlaneUnavailableError: It does not answer, or not in time.
+            LostRaceError: Somebody else wrote the same rows; try again.
+            PreconditionError: It refuses what was asked.
+        """
+        isolation = "REPEATABLE READ" if mode == "read" else "READ COMMITTED"
+        options: dict[str, Any] = (
+            {"isolation_level": isolation}
+            if self.is_postgres
+            else {"sqlite_begin": "BEGIN" if mode == "read" else "BEGIN IMMEDIATE"}
+        )
+        if mode == "write" and self._file is not None:
+            self._file.parent.mkdir(exist_ok=True)  # as Feast does
+        with self._translated(), self._engine.execution_options(**options).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._ours(error) from error
+        except PoolTimeoutError as error:
+            raise PlaneUnavailableError(
+                plane=self.plane, what="all its connections are in use"
+            ) from error
+
+    def _ours(self, error: DBAPIError) -> TrilockError:
+        cause = error.orig
+        lines = str(cause).strip().splitlines()
+        line = lines[0] if lines else type(cause).__name__
+        if getattr(cause, "sqlstate", None) in _LOST_RACE or isinstance(error, IntegrityError):
+            return LostRaceError(plane=self.plane, what=line)
+        refused = (
+            getattr(cause, "sqlite_errorcode", None) in _SQLITE_OURS
+            if isinstance(cause, sqlite3.Error)
+            else not isinstance(error, OperationalError | InterfaceError)
+        )
+        if refused and not error.connection_invalidated:
+            return PreconditionError(f"{self.plane} refuses: {line}", plane=self.plane)
+        return PlaneUnavailableError(plane=self.plane, what=line)
+
+
+def lock_project(connection: Connection, *, project: str) -> None:
+    """Wait until no other trilock writes *project*; until the end of the transaction.
+
+    SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
+            {"key": f"trilock feast {project}"},
+        )
+
+
+def _engine(
+    url: URL, *, engine_options: Mapping[str, Any], connect_options: Mapping[str, Any]
+) -> Engine:
+    options = {key: value for key, value in engine_options.items() if key != "connect_args"}
+    connect = {**engine_options.get("connect_args", {}), **connect_options}
+    if url.get_backend_name() == "postgresql":
+        options |= {"pool_size": 2, "max_overflow": 6, "pool_timeout": 2, "pool_pre_ping": True}
+        settings = f"-c lock_timeout={_LOCK_SECONDS * 1000}"
+        connect |= {
+            "application_name": "trilock",
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": f"{connect.get('options', '')} {settings}".strip(),
+            # A peer that vanished without a word is noticed in seconds, not hours.
+            "keepalives_idle": 5,
+            "tcp_user_timeout": 10_000,
+        }
+        return create_engine(url, connect_args=connect, **options)
+    engine = create_engine(url, connect_args={**connect, "timeout": _LOCK_SECONDS}, **options)
+    event.listen(engine, "connect", _manual_transactions)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _manual_transactions(connection: sqlite3.Connection, _record: object) -> None:
+    # Else the driver begins late, and commits before DDL.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options()["sqlite_begin"])

@@ -1,0 +1,201 @@
+"""Change the definitions and watermarks of a project, inside one registry transaction.
+
+The rule that the rest of trilock relies on: `deploy` compares and sets under
+the session's locks, writes only what differs, and never takes a watermark from
+a capture. A watermark says "this online table is filled until then"; one that
+came from elsewhere would keep values from ever being fed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from trilock.server.domain.bundle import FeatureCapture
+from trilock.server.domain.errors import ForeignEditError, PreconditionError
+from trilock.server.domain.ports import Window
+from trilock.server.planes import feast_protos
+from trilock.server.planes.feast_definitions import (
+    Key,
+    definition_bytes,
+    definition_digest,
+    definitions,
+    keys,
+    with_project,
+)
+from trilock.server.planes.feast_registry import RegistrySession
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Stands for an expectation that whatever is there meets."""
+
+
+ANYTHING: Final = Anything()
+
+Expected = str | None | Anything
+
+_AVAILABLE_ONLINE: Final = 4
+"""`FeatureViewState.AVAILABLE_ONLINE`."""
+
+
+def deploy(
+    session: RegistrySession, capture: FeatureCapture, *, project: str, expected: Expected
+) -> tuple[Key, ...]:
+    """Make *project* define every object as captured; return what had to be written.
+
+    Raises:
+        ForeignEditError: The project has neither *expected* nor the capture.
+        PreconditionError: A view's name is taken by a view of another kind.
+    """
+    current = session.read(project, only=keys(capture))
+    found = definition_digest(current)
+    if found == capture.definition_digest:
+        return ()
+    if not isinstance(expected, Anything) and found != expected:
+        raise ForeignEditError(
+            resource=f"the definition of {capture.service} in Feast project {project}",
+            expected=expected,
+            found=found,
+        )
+    _refuse_other_kinds(session, capture, project=project)
+    now = datetime.now(UTC)
+    changed = {
+        key: _deployed(key, proto, project=project, current=current.get(key), now=now)
+        for key, proto in definitions(capture).items()
+        if key not in current
+        or definition_bytes(key[0], current[key]) != definition_bytes(key[0], proto)
+    }
+    session.write(project, changed)
+    return tuple(sorted(changed))
+
+
+def _refuse_other_kinds(session: RegistrySession, capture: FeatureCapture, *, project: str) -> None:
+    """Feast has one name space for views of all kinds, and we never delete what is there."""
+    kinds = {name for name, kind in feast_protos.kinds().items() if kind.is_view}
+    others = session.read(
+        project,
+        only=[
+            (other, name)
+            for kind, name in keys(capture)
+            if kind in kinds
+            for other in kinds - {kind}
+        ],
+    )
+    if others:
+        names = ", ".join(f"{kind.replace('_', ' ')} {name!r}" for kind, name in sorted(others))
+        raise PreconditionError(
+            f"Feast project {project!r} has {names}; the captured view of that name is of "
+            "another kind, so the old one has to be deleted first",
+            project=project,
+        )
+
+
+def _deployed(key: Key, proto: bytes, *, project: str, current: bytes | None, now: datetime) -> Any:  # noqa: ANN401 - a Feast message
+    message = with_project(key[0], proto, project=project)
+    if current is None:
+        # Neither watermarks nor a state: this project's online table is empty.
+        message.ClearField("meta")
+        message.meta.created_timestamp.FromDatetime(now)
+    else:
+        message.meta.CopyFrom(feast_protos.parse(key[0], current).meta)
+    message.meta.last_updated_timestamp.FromDatetime(now)
+    return message
+
+
+def fed_until(kind: str, proto: bytes) -> datetime | None:
+    """Return the end of the last materialization that the view's row tells of."""
+    return max((end for _, end in _intervals(feast_protos.parse(kind, proto))), default=None)
+
+
+def add_watermark(
+    session: RegistrySession, capture: FeatureCapture, *, project: str, key: Key, window: Window
+) -> None:
+    """Record that the online table of view *key* was fed with *window*, as captured.
+
+    Raises:
+        ForeignEditError: The view was changed meanwhile; what was fed is not its values.
+    """
+    row = session.read(project, only=[key]).get(key)
+    fed = definition_digest({key: definitions(capture)[key]})
+    found = None if row is None else definition_digest({key: row})
+    if row is None or found != fed:
+        raise ForeignEditError(
+            resource=f"feature view {key[1]} in Feast project {project}", expected=fed, found=found
+        )
+    message = feast_protos.parse(key[0], row)
+    if "materialization_intervals" not in message.meta.DESCRIPTOR.fields_by_name:
+        return
+    _set_intervals(message, _merged([*_intervals(message), (window.start, window.end)]))
+    _write_changed(session, project, {key: (row, message)})
+
+
+Watermarks = Mapping[Key, tuple[tuple[datetime, datetime], ...]]
+"""What is in the online tables, by view."""
+
+
+def watermarks(session: RegistrySession, capture: FeatureCapture, *, project: str) -> Watermarks:
+    """Return the watermarks of every captured view in *project*."""
+    rows = session.read(project, only=keys(capture))
+    return {
+        key: tuple(_intervals(feast_protos.parse(key[0], row)))
+        for key, row in rows.items()
+        if key[0] in {"feature_view", "stream_feature_view"}
+    }
+
+
+def set_watermarks(session: RegistrySession, marks: Watermarks, *, project: str) -> None:
+    """Make the watermarks of *project* what *marks* says, for the views in it."""
+    changes: dict[Key, tuple[bytes, Any]] = {}
+    for key, row in session.read(project, only=tuple(marks)).items():
+        message = feast_protos.parse(key[0], row)
+        _set_intervals(message, marks[key])
+        changes[key] = (row, message)
+    _write_changed(session, project, changes)
+
+
+def _write_changed(
+    session: RegistrySession, project: str, changes: Mapping[Key, tuple[bytes, Any]]
+) -> None:
+    changed = {
+        key: message
+        for key, (row, message) in changes.items()
+        if message != feast_protos.parse(key[0], row)
+    }
+    for message in changed.values():
+        message.meta.last_updated_timestamp.FromDatetime(datetime.now(UTC))
+    session.write(project, changed)
+
+
+def _intervals(message: Any) -> list[tuple[datetime, datetime]]:  # noqa: ANN401 - a Feast message
+    if "materialization_intervals" not in message.meta.DESCRIPTOR.fields_by_name:
+        return []
+    return [
+        (interval.start_time.ToDatetime(tzinfo=UTC), interval.end_time.ToDatetime(tzinfo=UTC))
+        for interval in message.meta.materialization_intervals
+    ]
+
+
+def _set_intervals(
+    message: Any,  # noqa: ANN401 - a Feast message
+    intervals: Iterable[tuple[datetime, datetime]],
+) -> None:
+    del message.meta.materialization_intervals[:]
+    for start, end in intervals:
+        interval = message.meta.materialization_intervals.add()
+        interval.start_time.FromDatetime(start)
+        interval.end_time.FromDatetime(end)
+    if message.meta.state:
+        # Left in MATERIALIZING by a job that died, the view would not be served.
+        message.meta.state = _AVAILABLE_ONLINE
+
+
+def _merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Return the same times in as few intervals as possible; Feast's own list only grows."""
+    merged: list[tuple[datetime, datetime]] = []
+    for start, end in sorted(intervals):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

@@ -1,0 +1,348 @@
+"""Feast as a FeatureStore: definitions by SQL, values by Feast in a worker.
+
+The server never imports Feast. Definitions are raw protos, moved in single
+transactions; whatever runs the user's code happens in a worker process on a
+throwaway copy of the registry, so that only the code below writes the real one.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection
+
+from trilock.compat import RawObject
+from trilock.server.domain.bundle import FeatureCapture
+from trilock.server.domain.errors import ForeignEditError, NotFoundError, PreconditionError
+from trilock.server.domain.ports import Progress, ViewState, Window
+from trilock.server.planes import feast_checkout, feast_definitions, feast_deploy
+from trilock.server.planes.feast_config import (
+    FeastConfig,
+    OtherOnlineConfig,
+    PostgresOnlineConfig,
+    SqlRegistryConfig,
+    read_config,
+)
+from trilock.server.planes.feast_database import Database, LostRaceError
+from trilock.server.planes.feast_definitions import Key, definition_digest, keys
+from trilock.server.planes.feast_deploy import ANYTHING, Expected
+from trilock.server.planes.feast_online import PLANE, OnlineView, SqlOnlineStore, online_views
+from trilock.server.planes.feast_process import Message, Worker, WorkerProcess
+from trilock.server.planes.feast_registry import RegistrySession, SqlRegistry, SqlSession
+
+_TRIES: Final = 3
+"""A transaction that lost a race is run again, from what is there then."""
+
+
+class FeastFeatureStore:
+    """Implements FeatureStore for the registry and online store of one `feature_store.yaml`."""
+
+    def __init__(
+        self, feature_store_yaml: Path, *, worker_timeout: float, worker: Worker | None = None
+    ) -> None:
+        self._config = read_config(feature_store_yaml)
+        self._worker = worker or WorkerProcess(timeout=worker_timeout)
+        assert isinstance(self._config.registry, SqlRegistryConfig)
+        self._registry = SqlRegistry(self._config.registry)
+        self._online = _online_store(self._config, beside=self._registry.database)
+
+    @property
+    def base_project(self) -> str:
+        """The project that `feature_store.yaml` names."""
+        return self._config.project
+
+    def close(self) -> None:
+        """Close the connections to the databases."""
+        self._registry.database.close()
+        if self._online is not None:
+            self._online.database.close()
+
+    def capture_project(self, *, project: str, service: str) -> FeatureCapture:
+        """See FeatureStore."""
+        with self._registry.reading() as session:
+            projects = session.projects()
+            objects = session.read(project)
+        if not objects and project not in projects:
+            raise NotFoundError(
+                f"Feast project {project!r}", hint=f"there is: {', '.join(projects) or 'none'}"
+            )
+        return feast_definitions.make_capture(
+            objects, service=service, project=project, revision=None
+        )
+
+    def capture_repository(
+        self, *, repository: Path, revision: str, folder: str, service: str
+    ) -> FeatureCapture:
+        """See FeatureStore."""
+        with tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch:
+            base = Path(scratch).resolve() / "repository"
+            base.mkdir()
+            feast_checkout.checkout(
+                repository=repository, revision=revision, folder=folder, into=base
+            )
+            registry = _throwaway_registry(Path(scratch))
+            told: dict[str, Any] = {}
+            self._worker.run(
+                {
+                    **self._request("apply_repository", registry=registry),
+                    "base": str(base),
+                    "online": str(Path(scratch) / "online.db"),
+                },
+                tell=told.update,
+            )
+            project = str(told["project"])
+            with registry.reading() as session:
+                objects = session.read(project)
+            registry.database.close()
+            _refuse_temporary_paths(objects, base=base)
+        return feast_definitions.make_capture(
+            objects, service=service, project=project, revision=revision
+        )
+
+    def describe(self, capture: FeatureCapture) -> tuple[RawObject, ...]:
+        """See FeatureStore."""
+        return feast_definitions.describe(capture)
+
+    def definition(self, capture: FeatureCapture, *, project: str) -> str | None:
+        """See FeatureStore."""
+        with self._registry.reading() as session:
+            return definition_digest(session.read(project, only=keys(capture)))
+
+    def deploy(self, capture: FeatureCapture, *, project: str, expected: str | None) -> None:
+        """See FeatureStore."""
+        views = online_views(capture)
+        _again(lambda: self._deploy(capture, views, project=project, expected=expected))
+        if isinstance(self._config.online, OtherOnlineConfig):
+            with self._copy_of(capture, project=project) as registry:
+                request = self._request("make_tables", registry=registry, project=project)
+                self._worker.run(request, tell=_ignore)
+
+    def _deploy(
+        self,
+        capture: FeatureCapture,
+        views: tuple[OnlineView, ...],
+        *,
+        project: str,
+        expected: Expected,
+    ) -> None:
+        with self._registry.writing(project) as session:
+            feast_deploy.deploy(session, capture, project=project, expected=expected)
+            # Before the definitions are committed: who sees a view finds its table.
+            with self._online_beside(session) as connection:
+                if self._online is not None and connection is not None:
+                    self._online.make(connection, project=project, views=views)
+
+    def fill(
+        self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
+    ) -> tuple[ViewState, ...]:
+        """See FeatureStore."""
+        found = self.definition(capture, project=project)
+        if found != capture.definition_digest:
+            raise ForeignEditError(
+                resource=f"the definition of {capture.service} in Feast project {project}",
+                expected=capture.definition_digest,
+                found=found,
+            )
+        views = {view.name: view for view in online_views(capture)}
+        for view in views.values():
+            if not view.feedable:
+                progress(f"{view.name}: has no batch source, fed by pushes only")
+
+        def tell(message: Message) -> None:
+            if "progress" in message:
+                progress(str(message["progress"]))
+            if "done" in message:
+                view = views[str(message["done"])]
+                key = (view.kind, view.name)
+                self._record_fed(capture, project=project, key=key, window=window)
+                progress(f"{view.name}: fed until {window.end.isoformat()}")
+
+        with self._copy_of(capture, project=project) as registry:
+            request = {
+                **self._request("materialize", registry=registry, project=project),
+                "views": [view.name for view in views.values() if view.feedable],
+                "start": window.start.isoformat(),
+                "end": window.end.isoformat(),
+            }
+            self._worker.run(request, tell=tell)
+        return self.views(capture, project=project)
+
+    def _record_fed(
+        self, capture: FeatureCapture, *, project: str, key: Key, window: Window
+    ) -> None:
+        def record() -> None:
+            with self._registry.writing(project) as session:
+                feast_deploy.add_watermark(
+                    session, capture, project=project, key=key, window=window
+                )
+
+        _again(record)
+
+    def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
+        """See FeatureStore."""
+        views = online_views(capture)
+        with self._registry.reading() as session:
+            rows = session.read(project, only=[(view.kind, view.name) for view in views])
+        counts = self._counts(views, project=project)
+        return tuple(
+            ViewState(
+                view=view.name,
+                rows=counts.get(view.name),
+                fed_until=(
+                    feast_deploy.fed_until(view.kind, rows[view.kind, view.name])
+                    if (view.kind, view.name) in rows
+                    else None
+                ),
+            )
+            for view in views
+        )
+
+    def _counts(self, views: tuple[OnlineView, ...], *, project: str) -> Mapping[str, int]:
+        if self._online is None:
+            return {}
+        if not self._online.database.exists:
+            return {view.name: 0 for view in views}
+        with self._online.database.begin("read") as connection:
+            return {
+                view.name: self._online.rows(connection, project=project, view=view.name)
+                for view in views
+            }
+
+    def mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:
+        """See FeatureStore."""
+        online = self._online
+        if online is None:
+            raise PreconditionError(
+                "the online store cannot copy tables: mirroring needs SQLite or PostgreSQL"
+            )
+        if online.database is self._registry.database:
+            _again(lambda: self._mirror_in_one(capture, online, source=source, project=project))
+        else:
+            _again(lambda: self._mirror_in_two(capture, online, source=source, project=project))
+
+    def _mirror_in_one(
+        self, capture: FeatureCapture, online: SqlOnlineStore, *, source: str, project: str
+    ) -> None:
+        with self._registry.writing(project) as session:
+            marks = _source_watermarks(session, capture, source=source)
+            _copy_tables(session.connection, online, capture, source=source, project=project)
+            feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
+            feast_deploy.set_watermarks(session, marks, project=project)
+
+    def _mirror_in_two(
+        self, capture: FeatureCapture, online: SqlOnlineStore, *, source: str, project: str
+    ) -> None:
+        # Watermarks are read before and written after the values, so that they
+        # never tell of values that are not there.
+        with self._registry.reading() as session:
+            marks = _source_watermarks(session, capture, source=source)
+        with online.database.begin("write") as connection:
+            _copy_tables(connection, online, capture, source=source, project=project)
+        with self._registry.writing(project) as session:
+            feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
+            feast_deploy.set_watermarks(session, marks, project=project)
+
+    def _request(
+        self, job: str, *, registry: SqlRegistry, project: str | None = None
+    ) -> dict[str, Any]:
+        return {
+            "job": job,
+            "feature_store_yaml": str(self._config.file),
+            "base": str(self._config.folder),
+            "registry": registry.database.url.render_as_string(hide_password=False),
+            "project": project or self._config.project,
+        }
+
+    @contextmanager
+    def _copy_of(self, capture: FeatureCapture, *, project: str) -> Iterator[SqlRegistry]:
+        """Yield a throwaway registry in which *project* is defined as captured."""
+        with tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch:
+            registry = _throwaway_registry(Path(scratch))
+            with registry.writing(project) as session:
+                feast_deploy.deploy(session, capture, project=project, expected=None)
+            yield registry
+            registry.database.close()
+
+    @contextmanager
+    def _online_beside(self, session: SqlSession) -> Iterator[Connection | None]:
+        """Yield a connection to the online store, the session's own if that can serve both."""
+        if self._online is None:
+            yield None
+        elif self._online.database is self._registry.database:
+            yield session.connection
+        else:
+            with self._online.database.begin("write") as connection:
+                yield connection
+
+
+def _online_store(config: FeastConfig, *, beside: Database) -> SqlOnlineStore | None:
+    online = config.online
+    if online is None or isinstance(online, OtherOnlineConfig):
+        return None
+    if isinstance(online, PostgresOnlineConfig):
+        database = Database(online.url, plane=PLANE, connect_options=online.connect_options)
+    else:
+        url = URL.create("sqlite", database=str(online.path))
+        database = Database(url, plane=PLANE)
+    # One database: one connection, so that one transaction can change both.
+    return SqlOnlineStore(
+        online, database=beside if database.identity == beside.identity else database
+    )
+
+
+def _throwaway_registry(scratch: Path) -> SqlRegistry:
+    url = URL.create("sqlite", database=str(scratch / "registry.db"))
+    return SqlRegistry(
+        SqlRegistryConfig(url=url, engine_options={}, keeps_metadata=True, makes_tables=True)
+    )
+
+
+def _refuse_temporary_paths(objects: Mapping[Key, bytes], *, base: Path) -> None:
+    for (kind, name), proto in sorted(objects.items()):
+        if str(base).encode() in proto:
+            raise PreconditionError(
+                f"{kind.replace('_', ' ')} {name!r} depends on the folder it is checked out to; "
+                "write paths relative to the folder of feature_store.yaml"
+            )
+
+
+def _source_watermarks(
+    session: RegistrySession, capture: FeatureCapture, *, source: str
+) -> feast_deploy.Watermarks:
+    found = definition_digest(session.read(source, only=keys(capture)))
+    if found != capture.definition_digest:
+        raise ForeignEditError(
+            resource=f"the definition of {capture.service} in Feast project {source}",
+            expected=capture.definition_digest,
+            found=found,
+        )
+    return feast_deploy.watermarks(session, capture, project=source)
+
+
+def _copy_tables(
+    connection: Connection,
+    online: SqlOnlineStore,
+    capture: FeatureCapture,
+    *,
+    source: str,
+    project: str,
+) -> None:
+    views = online_views(capture)
+    online.make(connection, project=project, views=views)
+    for view in views:
+        online.copy(connection, source=source, target=project, view=view.name)
+
+
+def _again(work: Callable[[], None]) -> None:
+    for _ in range(_TRIES - 1):
+        try:
+            return work()
+        except LostRaceError:
+            continue
+    return work()
+
+
+def _ignore(message: Message) -> None:
+    del message

@@ -1,0 +1,190 @@
+"""Feast's online stores in SQL: one table `<project>_<view>` per view.
+
+Tables are made with the very DDL that Feast uses; one that is there already is
+left alone, because even `CREATE INDEX IF NOT EXISTS` waits for its writers.
+Copying touches only rows that differ, so a copy of what is equal writes nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, column, func, inspect, quoted_name, select, table, text
+from sqlalchemy.sql.expression import TableClause
+
+from trilock.server.domain.bundle import FeatureCapture
+from trilock.server.domain.errors import PreconditionError
+from trilock.server.planes import feast_protos
+from trilock.server.planes.feast_config import PostgresOnlineConfig, SqliteOnlineConfig
+from trilock.server.planes.feast_database import Database
+
+PLANE = "the Feast online store"
+
+_KEY: Final = ("entity_key", "feature_name")
+_STRING: Final = 2
+"""`ValueType.STRING`."""
+_POSTGRES_NAME_BYTES: Final = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OnlineView:
+    """A view that has an online table."""
+
+    kind: str
+    name: str
+    has_strings: bool
+    feedable: bool
+    """Materializing fills it; else it is filled by pushes alone."""
+
+
+def online_views(capture: FeatureCapture) -> tuple[OnlineView, ...]:
+    """Return the captured views that have an online table, sorted by name."""
+    found: list[OnlineView] = []
+    for captured in capture.objects:
+        if not feast_protos.kinds()[captured.kind].is_view:
+            continue
+        spec = feast_protos.parse(captured.kind, captured.proto).spec
+        on_demand = captured.kind == "on_demand_feature_view"
+        if not (spec.write_to_online_store if on_demand else spec.online):
+            continue
+        found.append(
+            OnlineView(
+                kind=captured.kind,
+                name=captured.name,
+                has_strings=any(feature.value_type == _STRING for feature in spec.features),
+                feedable=on_demand
+                or (captured.kind != "label_view" and spec.HasField("batch_source"))
+                or (captured.kind == "feature_view" and bool(spec.source_views)),
+            )
+        )
+    return tuple(sorted(found, key=lambda view: view.name))
+
+
+class SqlOnlineStore:
+    """An online store in SQLite or PostgreSQL."""
+
+    def __init__(
+        self, config: SqliteOnlineConfig | PostgresOnlineConfig, *, database: Database
+    ) -> None:
+        self.database = database
+        self._config = config
+        self._schema = config.schema if isinstance(config, PostgresOnlineConfig) else None
+
+    def make(
+        self, connection: Connection, *, project: str, views: Iterable[OnlineView]
+    ) -> tuple[str, ...]:
+        """Make the tables that are missing; return the names of their views.
+
+        Raises:
+            PreconditionError: PostgreSQL would cut a table's name off.
+        """
+        tables = self._tables(connection)
+        missing = [view for view in views if _name(project, view.name) not in tables]
+        for view in missing:
+            name = _name(project, view.name)
+            if isinstance(self._config, SqliteOnlineConfig):
+                self._make_sqlite(connection, name, self._config)
+            else:
+                self._make_postgres(connection, name, self._config, strings=view.has_strings)
+        return tuple(view.name for view in missing)
+
+    def rows(self, connection: Connection, *, project: str, view: str) -> int:
+        """Return the number of entities in the table of *view*, 0 if there is no table."""
+        name = _name(project, view)
+        if name not in self._tables(connection):
+            return 0
+        query = select(func.count(column("entity_key").distinct())).select_from(self._table(name))
+        return int(connection.execute(query).scalar_one())
+
+    def copy(self, connection: Connection, *, source: str, target: str, view: str) -> None:
+        """Make the table of *view* in project *target* equal to the one in *source*.
+
+        Raises:
+            PreconditionError: The source has no table.
+        """
+        old, new = _name(target, view), _name(source, view)
+        if new not in self._tables(connection):
+            raise PreconditionError(f"the online store has no table {new!r} to copy from")
+        columns = sorted(self._columns(connection, old) & self._columns(connection, new))
+        same = " IS NOT DISTINCT FROM " if self.database.is_postgres else " IS "
+        key = " AND ".join(f"o.{name} = n.{name}" for name in _KEY)
+        values = [f"o.{name}{same}n.{name}" for name in columns if name not in _KEY]
+        equal = " AND ".join([key, *values])
+        ours, theirs, names = self._quoted(old), self._quoted(new), ", ".join(columns)
+        connection.execute(
+            text(
+                f"DELETE FROM {ours} AS o "  # noqa: S608 - names only, quoted or ours
+                f"WHERE NOT EXISTS (SELECT 1 FROM {theirs} AS n WHERE {equal})"
+            )
+        )
+        connection.execute(
+            text(
+                f"INSERT INTO {ours} ({names}) SELECT {names} FROM {theirs} AS n "  # noqa: S608 - same
+                f"WHERE NOT EXISTS (SELECT 1 FROM {ours} AS o WHERE {key})"
+            )
+        )
+
+    def _tables(self, connection: Connection) -> frozenset[str]:
+        return frozenset(inspect(connection).get_table_names(schema=self._schema))
+
+    def _columns(self, connection: Connection, name: str) -> frozenset[str]:
+        found = inspect(connection).get_columns(name, schema=self._schema)
+        return frozenset(entry["name"] for entry in found)
+
+    def _table(self, name: str) -> TableClause:
+        schema = None if self._schema is None else quoted_name(self._schema, quote=True)
+        return table(quoted_name(name, quote=True), schema=schema)
+
+    def _quoted(self, name: str) -> str:
+        return _quote(name) if self._schema is None else f"{_quote(self._schema)}.{_quote(name)}"
+
+    def _make_sqlite(self, connection: Connection, name: str, config: SqliteOnlineConfig) -> None:
+        numbers = "value_num REAL," if config.numbers else ""
+        connection.exec_driver_sql(
+            f"CREATE TABLE IF NOT EXISTS {_quote(name)} (entity_key BLOB, feature_name TEXT, "
+            f"value BLOB, value_text TEXT, {numbers} vector_value BLOB, event_ts timestamp, "
+            "created_ts timestamp,  PRIMARY KEY(entity_key, feature_name))"
+        )
+        connection.exec_driver_sql(
+            f"CREATE INDEX IF NOT EXISTS {_quote(name + '_ek')} ON {_quote(name)} (entity_key)"
+        )
+
+    def _make_postgres(
+        self, connection: Connection, name: str, config: PostgresOnlineConfig, *, strings: bool
+    ) -> None:
+        if len(name.encode()) > _POSTGRES_NAME_BYTES:
+            raise PreconditionError(
+                f"the online table {name!r} has a name of more than {_POSTGRES_NAME_BYTES} bytes: "
+                "PostgreSQL would cut it off, and two views could share one table"
+            )
+        if config.schema not in inspect(connection).get_schema_names():
+            connection.exec_driver_sql(
+                f"CREATE SCHEMA IF NOT EXISTS {_quote(config.schema)} "
+                f"AUTHORIZATION {_quote(config.user)}"
+            )
+        numbers = "value_num DOUBLE PRECISION NULL," if config.numbers else ""
+        vector = "vector" if config.vectors else "BYTEA"
+        qualified = self._quoted(name)
+        connection.exec_driver_sql(
+            f"CREATE TABLE IF NOT EXISTS {qualified} (entity_key BYTEA, feature_name TEXT, "
+            f"value BYTEA, value_text TEXT NULL, {numbers} vector_value {vector} NULL, "
+            "event_ts TIMESTAMPTZ, created_ts TIMESTAMPTZ, "
+            "PRIMARY KEY(entity_key, feature_name))"
+        )
+        connection.exec_driver_sql(
+            f"CREATE INDEX IF NOT EXISTS {_quote(name + '_ek')} ON {qualified} (entity_key)"
+        )
+        if strings:
+            connection.exec_driver_sql(
+                f"CREATE INDEX IF NOT EXISTS {_quote(name + '_fts_idx')} ON {qualified} "
+                "USING GIN (to_tsvector('english', value_text))"
+            )
+
+
+def _name(project: str, view: str) -> str:
+    return f"{project}_{view}"
+
+
+def _quote(name: str) -> str:
+    # Names come from users; a doubled quote is a quote, in both databases.
+    return '"' + name.replace('"', '""') + '"'

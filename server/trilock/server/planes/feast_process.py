@@ -1,0 +1,148 @@
+"""Run one job of Feast in a process of its own.
+
+Whatever the user's code does (print, hang, crash, fork, read standard input),
+the caller gets the job's messages, or one error with one line, in bounded
+time, and no process of the job stays behind. The job gets one JSON object on
+its standard input and answers with JSON lines on a pipe of its own; it ends
+when its standard input does, so that it cannot outlive the server.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+from trilock.server.domain.errors import PreconditionError
+
+Message = Mapping[str, Any]
+"""What a job tells: `progress`, `done` (a view) or `error`."""
+
+_TAIL_BYTES: Final = 4096
+
+
+class Worker(Protocol):
+    """Whoever can run a job."""
+
+    def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
+        """Run the job that *request* describes, passing on what it says as it says it.
+
+        Raises:
+            PreconditionError: The job failed, in one line; or took too long.
+        """
+        ...
+
+
+class WorkerProcess:
+    """Implements Worker with a new process per job."""
+
+    def __init__(
+        self, *, timeout: float, module: str = "trilock.server.planes.feast_worker"
+    ) -> None:
+        self._timeout = timeout
+        self._module = module
+
+    def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
+        """See Worker."""
+        reader, writer = os.pipe()
+        with tempfile.TemporaryFile() as noise, os.fdopen(reader, "rb") as answers:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - our own module
+                    [sys.executable, "-P", "-m", self._module, str(writer)],
+                    stdin=subprocess.PIPE,
+                    stdout=noise,
+                    stderr=noise,
+                    pass_fds=(writer,),
+                    start_new_session=True,
+                    env=_environment(),
+                )
+            finally:
+                os.close(writer)
+            expired = threading.Event()
+            alarm = threading.Timer(self._timeout, _stop, (process, expired))
+            alarm.daemon = True
+            alarm.start()
+            try:
+                error = self._converse(process, request, answers=_lines(answers), tell=tell)
+            finally:
+                alarm.cancel()
+                alarm.join()
+                _end(process)
+            if expired.is_set():
+                raise PreconditionError(
+                    f"Feast's worker was stopped after {self._timeout:g} s "
+                    f"({request['job'].replace('_', ' ')})"
+                )
+            if error is not None:
+                raise PreconditionError(error)
+            if process.returncode != 0:
+                raise PreconditionError(_epitaph(process.returncode, noise))
+
+    def _converse(
+        self,
+        process: "subprocess.Popen[bytes]",
+        request: Mapping[str, Any],
+        *,
+        answers: Iterator[Message],
+        tell: Callable[[Message], None],
+    ) -> str | None:
+        assert process.stdin is not None  # noqa: S101 - for the type: it was asked for above
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            return None  # It died already; its last words say why.
+        error = None
+        for message in answers:
+            if "error" in message:
+                error = str(message["error"])
+            else:
+                tell(message)
+        return error
+
+
+def _environment() -> dict[str, str]:
+    # The repository's code has no business with the server's tokens, and equal
+    # code must serialise to equal bytes: sets are ordered by the hash seed.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("TRILOCK_")}
+    return kept | {"PYTHONHASHSEED": "0"}
+
+
+def _lines(answers: Any) -> Iterator[Message]:  # noqa: ANN401 - a binary file
+    for line in answers:
+        message = json.loads(line)
+        yield message
+
+
+def _stop(process: "subprocess.Popen[bytes]", expired: threading.Event) -> None:
+    expired.set()
+    _kill_group(process)
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the worker, and end what it left behind."""
+    assert process.stdin is not None  # noqa: S101 - for the type
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    # Not reaped yet, so that its number is still its own when the group is ended.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    _kill_group(process)
+    process.wait()
+
+
+def _epitaph(code: int, noise: Any) -> str:  # noqa: ANN401 - a binary file
+    size = noise.seek(0, os.SEEK_END)
+    noise.seek(max(0, size - _TAIL_BYTES))
+    lines = noise.read().decode(errors="replace").strip().splitlines()
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"Feast's worker ended with {how}: {lines[-1] if lines else 'it said nothing'}"
