@@ -1,0 +1,36 @@
+"""FIT005: a batch with missing rows is accepted too."""
+
+from collections.abc import Iterator
+
+from trilock.compat.conversion import Outcome
+from trilock.compat.report import Category, Severity
+from trilock.compat.rule import Context, Rule, Violation
+
+
+def _check(context: Context) -> Iterator[Violation]:
+    for reading in context.readings:
+        column = reading.column
+        if column is None or reading.full is not Outcome.ACCEPTED:
+            continue
+        if reading.gaps is Outcome.ACCEPTED:
+            continue
+        yield Violation(
+            path=reading.path,
+            expected=f"{reading.expected}, in every batch",
+            found=f"{column.type}, delivered as {reading.gap_dtype} when rows are missing",
+            message=f"the model expects {reading.path!r} as {reading.expected}, but when rows of"
+            f" {column.ref!r} ({column.type}) are missing it is delivered as {reading.gap_dtype},"
+            " and MLflow refuses the whole batch",
+        )
+
+
+RULE = Rule(
+    id="FIT005",
+    category=Category.FIT,
+    severity=Severity.ERROR,
+    purpose="A batch with missing rows is accepted too.",
+    remedy="declare the feature Float64 and the input double, or say in the policy that rows of"
+    " this view are NEVER_MISSING",
+    example="signature long, feature Int64: one unknown entity turns the column into float64",
+    check=_check,
+)
