@@ -1,0 +1,139 @@
+"""Plans are values: what is in them, in which order, and when two are the same."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.support.values import ALIAS, NOON, bundle, live_row, release, sink
+from trilock.server.domain.ports import Window
+from trilock.server.planning.planner import (
+    Surroundings,
+    plan_finalize,
+    plan_promotion,
+    plan_rollback,
+)
+
+WINDOW = Window(start=NOON, end=NOON + timedelta(days=1))
+EMPTY = Surroundings(alias=ALIAS, live=None, sinks=(), planes=("model_alias",))
+LIVE = Surroundings(alias=ALIAS, live=live_row(), sinks=(sink(),), planes=("sinks", "model_alias"))
+
+
+def test_a_first_promotion_ends_with_check_and_switch() -> None:
+    plan = plan_promotion(EMPTY, bundle=bundle(1), window=WINDOW, window_is_default=False)
+
+    assert [step.step for step in plan.steps] == [
+        "deploy_features",
+        "fill_features",
+        "check_bundle",
+        "switch_live",
+    ]
+    assert plan.steps[-1].args == {
+        "alias": "models/delay/aliases/production",
+        "bundle": "models/delay/bundles/1",
+        "kind": "PROMOTION",
+        "expected": None,
+        "target": None,
+        "restores": None,
+    }
+    assert plan.etag == '"0"'
+    assert plan.converges == ("model_alias",)
+    assert plan.warnings == ("it is the first release here: there is nothing to roll back to",)
+
+
+def test_a_promotion_prepares_every_sink_and_fixes_its_target() -> None:
+    plan = plan_promotion(LIVE, bundle=bundle(2), window=WINDOW, window_is_default=False)
+
+    assert [step.step for step in plan.steps] == [
+        "prepare_sink",
+        "deploy_features",
+        "fill_features",
+        "check_bundle",
+        "switch_live",
+    ]
+    assert plan.steps[-1].args["expected"] == "models/delay/releases/1"
+    assert plan.steps[-1].args["target"] == "models/delay/releases/1"
+    assert plan.etag == '"5"'
+    assert plan.warnings == ()
+
+
+def test_an_append_only_sink_is_warned_of() -> None:
+    around = replace(LIVE, sinks=(sink(keys=()),))
+
+    plan = plan_promotion(around, bundle=bundle(2), window=WINDOW, window_is_default=False)
+
+    assert plan.warnings == (
+        (
+            "models/delay/sinks/predictions has no key columns: "
+            "rows of this release cannot be undone once finalized"
+        ),
+    )
+
+
+def test_the_same_world_gives_the_same_id_and_another_world_another() -> None:
+    def plan_id(**changes: object) -> str:
+        around = replace(LIVE, **changes)  # type: ignore[arg-type]  # by keyword, in a test
+        return plan_promotion(around, bundle=bundle(2), window=WINDOW, window_is_default=False).id
+
+    assert plan_id() == plan_id()
+    assert plan_id(live=live_row(revision=6)) != plan_id()
+    assert plan_id(sinks=()) != plan_id()
+    assert plan_id(planes=("model_alias",)) != plan_id()
+
+
+def test_the_epoch_is_no_part_of_what_was_reviewed() -> None:
+    plan = plan_promotion(LIVE, bundle=bundle(2), window=WINDOW, window_is_default=False)
+
+    run = plan.with_epoch(9)
+
+    assert run.id == plan.id
+    assert run.steps[0].args == {"sink": "models/delay/sinks/predictions", "epoch": 9}
+    assert "epoch" not in run.steps[1].args
+
+
+def test_a_chosen_window_is_reviewed_and_a_default_one_is_not() -> None:
+    later = Window(start=NOON, end=NOON + timedelta(days=2))
+
+    def plan_id(window: Window, *, default: bool) -> str:
+        return plan_promotion(LIVE, bundle=bundle(2), window=window, window_is_default=default).id
+
+    assert plan_id(WINDOW, default=False) != plan_id(later, default=False)
+    assert plan_id(WINDOW, default=True) == plan_id(later, default=True)
+
+
+def test_a_rollback_is_the_fences_and_the_pivot() -> None:
+    around = replace(LIVE, live=live_row(release=2, bundle=2, target=1))
+
+    plan = plan_rollback(around, live=live_row(release=2, bundle=2, target=1), restores=release(1))
+
+    assert [(step.step, step.args) for step in plan.steps] == [
+        (
+            "hand_over_sink",
+            {"sink": "models/delay/sinks/predictions", "closes": 2, "epoch": None},
+        ),
+        (
+            "switch_live",
+            {
+                "alias": "models/delay/aliases/production",
+                "bundle": "models/delay/bundles/1",
+                "kind": "ROLLBACK",
+                "expected": "models/delay/releases/2",
+                "target": None,
+                "restores": "models/delay/releases/1",
+            },
+        ),
+    ]
+
+
+def test_a_rollback_inherits_the_target_of_what_it_restores() -> None:
+    live = live_row(release=3, bundle=3, target=2)
+
+    plan = plan_rollback(
+        replace(LIVE, live=live), live=live, restores=release(2, bundle=2, target=1)
+    )
+
+    assert plan.steps[-1].args["target"] == "models/delay/releases/1"
+
+
+def test_finalize_looks_at_the_sinks_and_then_begins() -> None:
+    plan = plan_finalize(LIVE, live=live_row())
+
+    assert [step.step for step in plan.steps] == ["check_sink", "begin_finalize"]
