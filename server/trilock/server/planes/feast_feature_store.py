@@ -20,6 +20,7 @@ from trilock.server.domain.ports import Progress, ViewState, Window
 from trilock.server.planes import feast_checkout, feast_definitions, feast_deploy
 from trilock.server.planes.feast_config import (
     FeastConfig,
+    FileRegistryConfig,
     OtherOnlineConfig,
     PostgresOnlineConfig,
     SqlRegistryConfig,
@@ -28,9 +29,11 @@ from trilock.server.planes.feast_config import (
 from trilock.server.planes.feast_database import Database, LostRaceError
 from trilock.server.planes.feast_definitions import Key, definition_digest, keys
 from trilock.server.planes.feast_deploy import ANYTHING, Expected
+from trilock.server.planes.feast_file_registry import FileRegistry
 from trilock.server.planes.feast_online import PLANE, OnlineView, SqlOnlineStore, online_views
 from trilock.server.planes.feast_process import Message, Worker, WorkerProcess
-from trilock.server.planes.feast_registry import RegistrySession, SqlRegistry, SqlSession
+from trilock.server.planes.feast_registry import RegistrySession
+from trilock.server.planes.feast_sql_registry import SqlRegistry, SqlSession
 
 _TRIES: Final = 3
 """A transaction that lost a race is run again, from what is there then."""
@@ -44,9 +47,8 @@ class FeastFeatureStore:
     ) -> None:
         self._config = read_config(feature_store_yaml)
         self._worker = worker or WorkerProcess(timeout=worker_timeout)
-        assert isinstance(self._config.registry, SqlRegistryConfig)
-        self._registry = SqlRegistry(self._config.registry)
-        self._online = _online_store(self._config, beside=self._registry.database)
+        self._registry = _registry(self._config)
+        self._online = _online_store(self._config, registry=self._registry)
 
     @property
     def base_project(self) -> str:
@@ -55,7 +57,7 @@ class FeastFeatureStore:
 
     def close(self) -> None:
         """Close the connections to the databases."""
-        self._registry.database.close()
+        self._registry.close()
         if self._online is not None:
             self._online.database.close()
 
@@ -95,7 +97,7 @@ class FeastFeatureStore:
             project = str(told["project"])
             with registry.reading() as session:
                 objects = session.read(project)
-            registry.database.close()
+            registry.close()
             _refuse_temporary_paths(objects, base=base)
         return feast_definitions.make_capture(
             objects, service=service, project=project, revision=revision
@@ -130,9 +132,7 @@ class FeastFeatureStore:
         with self._registry.writing(project) as session:
             feast_deploy.deploy(session, capture, project=project, expected=expected)
             # Before the definitions are committed: who sees a view finds its table.
-            with self._online_beside(session) as connection:
-                if self._online is not None and connection is not None:
-                    self._online.make(connection, project=project, views=views)
+            self._make_tables(session, views, project=project)
 
     def fill(
         self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
@@ -212,37 +212,29 @@ class FeastFeatureStore:
 
     def mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:
         """See FeatureStore."""
+        _again(lambda: self._mirror(capture, source=source, project=project))
+
+    def _mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:
         online = self._online
         if online is None:
             raise PreconditionError(
                 "the online store cannot copy tables: mirroring needs SQLite or PostgreSQL"
             )
-        if online.database is self._registry.database:
-            _again(lambda: self._mirror_in_one(capture, online, source=source, project=project))
-        else:
-            _again(lambda: self._mirror_in_two(capture, online, source=source, project=project))
-
-    def _mirror_in_one(
-        self, capture: FeatureCapture, online: SqlOnlineStore, *, source: str, project: str
-    ) -> None:
-        with self._registry.writing(project) as session:
-            marks = _source_watermarks(session, capture, source=source)
-            _copy_tables(session.connection, online, capture, source=source, project=project)
-            feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
-            feast_deploy.set_watermarks(session, marks, project=project)
-
-    def _mirror_in_two(
-        self, capture: FeatureCapture, online: SqlOnlineStore, *, source: str, project: str
-    ) -> None:
+        registry = self._registry
+        if isinstance(registry, SqlRegistry) and registry.database is online.database:
+            with registry.writing(project) as session:
+                marks = _source_watermarks(session, capture, source=source)
+                _copy_tables(session.connection, online, capture, source=source, project=project)
+                _redefine(session, capture, marks, project=project)
+            return
         # Watermarks are read before and written after the values, so that they
         # never tell of values that are not there.
-        with self._registry.reading() as session:
-            marks = _source_watermarks(session, capture, source=source)
+        with registry.reading() as reader:
+            marks = _source_watermarks(reader, capture, source=source)
         with online.database.begin("write") as connection:
             _copy_tables(connection, online, capture, source=source, project=project)
-        with self._registry.writing(project) as session:
-            feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
-            feast_deploy.set_watermarks(session, marks, project=project)
+        with registry.writing(project) as writer:
+            _redefine(writer, capture, marks, project=project)
 
     def _request(
         self, job: str, *, registry: SqlRegistry, project: str | None = None
@@ -260,24 +252,38 @@ class FeastFeatureStore:
         """Yield a throwaway registry in which *project* is defined as captured."""
         with tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch:
             registry = _throwaway_registry(Path(scratch))
-            with registry.writing(project) as session:
-                feast_deploy.deploy(session, capture, project=project, expected=None)
-            yield registry
-            registry.database.close()
+            try:
+                with registry.writing(project) as session:
+                    feast_deploy.deploy(session, capture, project=project, expected=None)
+                yield registry
+            finally:
+                registry.close()
 
-    @contextmanager
-    def _online_beside(self, session: SqlSession) -> Iterator[Connection | None]:
-        """Yield a connection to the online store, the session's own if that can serve both."""
-        if self._online is None:
-            yield None
-        elif self._online.database is self._registry.database:
-            yield session.connection
-        else:
-            with self._online.database.begin("write") as connection:
-                yield connection
+    def _make_tables(
+        self, session: RegistrySession, views: tuple[OnlineView, ...], *, project: str
+    ) -> None:
+        """Make missing online tables, in the session's own transaction if it can be."""
+        online = self._online
+        if online is None:
+            return
+        if isinstance(session, SqlSession) and session.database is online.database:
+            online.make(session.connection, project=project, views=views)
+            return
+        with online.database.begin("write") as connection:
+            online.make(connection, project=project, views=views)
 
 
-def _online_store(config: FeastConfig, *, beside: Database) -> SqlOnlineStore | None:
+def _registry(config: FeastConfig) -> SqlRegistry | FileRegistry:
+    match config.registry:
+        case SqlRegistryConfig():
+            return SqlRegistry(config.registry)
+        case FileRegistryConfig():
+            return FileRegistry(config.registry)
+
+
+def _online_store(
+    config: FeastConfig, *, registry: SqlRegistry | FileRegistry
+) -> SqlOnlineStore | None:
     online = config.online
     if online is None or isinstance(online, OtherOnlineConfig):
         return None
@@ -286,10 +292,10 @@ def _online_store(config: FeastConfig, *, beside: Database) -> SqlOnlineStore | 
     else:
         url = URL.create("sqlite", database=str(online.path))
         database = Database(url, plane=PLANE)
-    # One database: one connection, so that one transaction can change both.
-    return SqlOnlineStore(
-        online, database=beside if database.identity == beside.identity else database
-    )
+    if isinstance(registry, SqlRegistry) and registry.database.identity == database.identity:
+        # One database: one connection, so that one transaction can change both.
+        database = registry.database
+    return SqlOnlineStore(online, database=database)
 
 
 def _throwaway_registry(scratch: Path) -> SqlRegistry:
@@ -319,6 +325,17 @@ def _source_watermarks(
             found=found,
         )
     return feast_deploy.watermarks(session, capture, project=source)
+
+
+def _redefine(
+    session: RegistrySession,
+    capture: FeatureCapture,
+    marks: feast_deploy.Watermarks,
+    *,
+    project: str,
+) -> None:
+    feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
+    feast_deploy.set_watermarks(session, marks, project=project)
 
 
 def _copy_tables(

@@ -23,6 +23,7 @@ from trilock.server.domain.errors import PreconditionError
 Message = Mapping[str, Any]
 """What a job tells: `progress`, `done` (a view) or `error`."""
 
+_WORKER: Final = "trilock.server.planes.feast_worker"
 _TAIL_BYTES: Final = 4096
 
 
@@ -41,11 +42,9 @@ class Worker(Protocol):
 class WorkerProcess:
     """Implements Worker with a new process per job."""
 
-    def __init__(
-        self, *, timeout: float, module: str = "trilock.server.planes.feast_worker"
-    ) -> None:
+    def __init__(self, *, timeout: float, jobs: str = "trilock.server.planes.feast_jobs") -> None:
         self._timeout = timeout
-        self._module = module
+        self._jobs = jobs
 
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
         """See Worker."""
@@ -53,7 +52,7 @@ class WorkerProcess:
         with tempfile.TemporaryFile() as noise, os.fdopen(reader, "rb") as answers:
             try:
                 process = subprocess.Popen(  # noqa: S603 - our own module
-                    [sys.executable, "-P", "-m", self._module, str(writer)],
+                    [sys.executable, "-P", "-m", _WORKER, str(writer), self._jobs],
                     stdin=subprocess.PIPE,
                     stdout=noise,
                     stderr=noise,

@@ -1,0 +1,202 @@
+"""Feast's SQL registry: raw protos in, raw protos out, one transaction.
+
+Writing keeps what belongs to a row and not to the definition (`user_metadata`)
+and stamps the project as Feast does.
+"""
+
+import time
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Table, inspect, select
+
+from trilock.server.planes import feast_protos
+from trilock.server.planes.feast_config import SqlRegistryConfig
+from trilock.server.planes.feast_database import Database, lock_project
+from trilock.server.planes.feast_definitions import Key
+from trilock.server.planes.feast_registry import (
+    PLANE,
+    EmptySession,
+    RegistrySession,
+    Version,
+    number_versions,
+)
+from trilock.server.planes.feast_registry_tables import (
+    FEAST_METADATA,
+    HISTORY,
+    METADATA,
+    OBJECTS,
+    PROJECTS,
+)
+
+
+class SqlSession:
+    """Implements RegistrySession."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        database: Database,
+        config: SqlRegistryConfig,
+        locks: bool,
+    ) -> None:
+        self.connection = connection
+        self.database = database
+        self._config = config
+        self._locks = locks
+
+    def projects(self) -> tuple[str, ...]:
+        """See RegistrySession."""
+        return tuple(
+            sorted(name for (name,) in self.connection.execute(select(PROJECTS.c.project_id)))
+        )
+
+    def read(self, project: str, *, only: Collection[Key] | None = None) -> dict[Key, bytes]:
+        """See RegistrySession."""
+        found: dict[Key, bytes] = {}
+        for kind, table in OBJECTS.items():
+            query = select(table.name, table.proto).where(table.project == project)
+            if only is not None:
+                names = [name for wanted, name in only if wanted == kind]
+                if not names:
+                    continue
+                query = query.where(table.name.in_(names))
+            if self._locks:
+                # In one order, so that two of us cannot deadlock; SQLite ignores it.
+                query = query.order_by(table.name).with_for_update()
+            for name, proto in self.connection.execute(query):
+                found[kind, name] = bytes(proto)
+        return found
+
+    def write(self, project: str, messages: Mapping[Key, Any]) -> None:
+        """See RegistrySession."""
+        if not messages:
+            return
+        now = int(time.time())
+        self._ensure_project(project, now=now)
+        self._extend_history(project, messages, now=now)
+        for kind, table in OBJECTS.items():
+            for name in sorted(name for wanted, name in messages if wanted == kind):
+                self._upsert(
+                    table.table,
+                    {table.name.name: name, "project_id": project},
+                    {
+                        table.proto.name: messages[kind, name].SerializeToString(),
+                        "last_updated_timestamp": now,
+                    },
+                )
+        self._stamp(project, now=now)
+
+    def _ensure_project(self, project: str, *, now: int) -> None:
+        present = select(PROJECTS.c.project_id).where(PROJECTS.c.project_id == project)
+        if self.connection.execute(present).first() is not None:
+            return
+        message: Any = feast_protos.message_class("Project_pb2", "Project")()
+        message.spec.name = project
+        message.meta.created_timestamp.FromSeconds(now)
+        message.meta.last_updated_timestamp.FromSeconds(now)
+        self.connection.execute(
+            PROJECTS.insert().values(
+                project_id=project,
+                project_name=project,
+                last_updated_timestamp=now,
+                project_proto=message.SerializeToString(),
+            )
+        )
+
+    def _extend_history(self, project: str, messages: Mapping[Key, Any], *, now: int) -> None:
+        query = select(HISTORY).where(
+            HISTORY.c.project_id == project,
+            HISTORY.c.feature_view_name.in_([name for _, name in messages]),
+        )
+        history = [
+            Version(
+                kind=row.feature_view_type,
+                name=row.feature_view_name,
+                number=row.version_number,
+                proto=bytes(row.feature_view_proto),
+            )
+            for row in self.connection.execute(query)
+        ]
+        for version in number_versions(messages, history=history):
+            self.connection.execute(
+                HISTORY.insert().values(
+                    feature_view_name=version.name,
+                    project_id=project,
+                    version_number=version.number,
+                    feature_view_type=version.kind,
+                    feature_view_proto=version.proto,
+                    created_timestamp=now,
+                    description="deployed by trilock",
+                    version_id=str(uuid.uuid4()),
+                )
+            )
+
+    def _stamp(self, project: str, *, now: int) -> None:
+        if not self._config.keeps_metadata:
+            return
+        key = {"project_id": project, "metadata_key": "last_updated_timestamp"}
+        self._upsert(
+            FEAST_METADATA, key, {"metadata_value": str(now), "last_updated_timestamp": now}
+        )
+        identity = {"project_id": project, "metadata_key": "project_uuid"}
+        if not self._present(FEAST_METADATA, identity):
+            self.connection.execute(
+                FEAST_METADATA.insert().values(
+                    **identity, metadata_value=str(uuid.uuid4()), last_updated_timestamp=now
+                )
+            )
+
+    def _upsert(
+        self, table: Table, key: Mapping[str, object], values: Mapping[str, object]
+    ) -> None:
+        update = table.update().values(**values)
+        for column, value in key.items():
+            update = update.where(table.c[column] == value)
+        if self.connection.execute(update).rowcount == 0:
+            self.connection.execute(table.insert().values(**key, **values))
+
+    def _present(self, table: Table, key: Mapping[str, object]) -> bool:
+        query = select(table.c[next(iter(key))])
+        for column, value in key.items():
+            query = query.where(table.c[column] == value)
+        return self.connection.execute(query).first() is not None
+
+
+class SqlRegistry:
+    """A registry in a SQL database."""
+
+    def __init__(self, config: SqlRegistryConfig) -> None:
+        self._config = config
+        self.database = Database(config.url, plane=PLANE, engine_options=config.engine_options)
+
+    @contextmanager
+    def reading(self) -> Iterator[RegistrySession]:
+        """See Registry."""
+        if not self.database.exists:
+            yield EmptySession()
+            return
+        with self.database.begin("read") as connection:
+            if inspect(connection).has_table(PROJECTS.name):
+                yield self._session(connection, locks=False)
+            else:
+                yield EmptySession()
+
+    @contextmanager
+    def writing(self, project: str) -> Iterator[SqlSession]:
+        """See Registry. Feast's writers are locked out of what was read, too."""
+        with self.database.begin("write") as connection:
+            lock_project(connection, project=project)
+            if self._config.makes_tables and not inspect(connection).has_table(PROJECTS.name):
+                METADATA.create_all(connection)
+            yield self._session(connection, locks=True)
+
+    def close(self) -> None:
+        """See Registry."""
+        self.database.close()
+
+    def _session(self, connection: Connection, *, locks: bool) -> SqlSession:
+        return SqlSession(connection, database=self.database, config=self._config, locks=locks)
