@@ -1,0 +1,6 @@
+"""Shared fixtures: each real system is started once, and only when a test asks for it."""
+
+pytest_plugins = [
+    "tests.support.mlflow_server",
+    "tests.support.mlflow_world",
+]
