@@ -3,4 +3,5 @@
 pytest_plugins = [
     "tests.support.mlflow_server",
     "tests.support.mlflow_world",
+    "tests.support.postgres",
 ]
