@@ -9,8 +9,9 @@ TrilockError
 ├── AlreadyExistsError       a name or a request id is taken by something else
 │   └── RequestIdReusedError
 ├── PreconditionError        the state of the world forbids it
-│   ├── IncompatibleError
-│   ├── UndecidableError
+│   ├── VerdictError
+│   │   ├── IncompatibleError
+│   │   └── UndecidableError
 │   ├── ForeignEditError
 │   ├── HeldError
 │   ├── NotReadyError
@@ -36,6 +37,8 @@ Raise a leaf, catch a branch.
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
+
+from trilock.compat import Report, Severity
 
 
 class TrilockError(Exception):
@@ -124,26 +127,27 @@ class PreconditionError(TrilockError):
     reason = "FAILED_PRECONDITION"
 
 
-class IncompatibleError(PreconditionError):
-    """The check found what must not be promoted. The report comes with it."""
+class VerdictError(PreconditionError):
+    """A check did not say yes. Its whole report comes with the error."""
+
+    def __init__(self, *, subject: str, report: Report) -> None:
+        findings = [item for item in report.findings if item.severity is Severity.ERROR]
+        first = findings[0].message if findings else "no finding"
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        super().__init__(f"{subject} is {report.verdict}: {first}{more}", subject=subject)
+        self.report = report
+
+
+class IncompatibleError(VerdictError):
+    """The check found what must not be promoted."""
 
     reason = "INCOMPATIBLE"
 
-    def __init__(self, *, subject: str, findings: Sequence[str]) -> None:
-        first = findings[0] if findings else "no finding"
-        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        super().__init__(f"{subject} is incompatible: {first}{more}", subject=subject)
-        self.findings = tuple(findings)
 
-
-class UndecidableError(PreconditionError):
+class UndecidableError(VerdictError):
     """Evidence that a verdict needs is missing."""
 
     reason = "UNDECIDABLE"
-
-    def __init__(self, *, subject: str, missing: Sequence[str]) -> None:
-        super().__init__(f"{subject} cannot be judged: {'; '.join(missing)}", subject=subject)
-        self.findings = tuple(missing)
 
 
 class ForeignEditError(PreconditionError):

@@ -116,6 +116,7 @@ class AliasRef:
         return cls(model_name(model), alias_name(alias))
 
     def __str__(self) -> str:
+        """Return the resource name."""
         return f"models/{self.model}/aliases/{self.alias}"
 
 
@@ -137,6 +138,7 @@ class BundleRef:
         return cls(model_name(model), _number(number, kind="bundle"))
 
     def __str__(self) -> str:
+        """Return the resource name."""
         return f"models/{self.model}/bundles/{self.number}"
 
 
@@ -158,6 +160,7 @@ class ReleaseRef:
         return cls(model_name(model), _number(number, kind="release"))
 
     def __str__(self) -> str:
+        """Return the resource name."""
         return f"models/{self.model}/releases/{self.number}"
 
 
@@ -179,6 +182,7 @@ class SinkRef:
         return cls(model_name(model), sink_name(sink))
 
     def __str__(self) -> str:
+        """Return the resource name."""
         return f"models/{self.model}/sinks/{self.sink}"
 
 
@@ -200,6 +204,7 @@ class FeatureSchemaRef:
         return cls(service_name(service), _number(version, kind="feature schema version"))
 
     def __str__(self) -> str:
+        """Return the resource name."""
         return f"featureSchemas/{self.service}/versions/{self.version}"
 
     @property

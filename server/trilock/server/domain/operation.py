@@ -9,7 +9,7 @@ person (I3).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -79,7 +79,8 @@ class Plan:
     """An ordered list of steps, as a value: two equal plans have equal ids."""
 
     id: str
-    """Digest over kind, alias, the state it was made for, and the steps."""
+    """Digest over kind, alias, the state it was made for, and the steps, but for what is
+    settled when it is run: the release's number, and a default window's times."""
     kind: OperationKind
     alias: AliasRef
     etag: str
@@ -88,6 +89,14 @@ class Plan:
     converges: tuple[str, ...]
     """Names of the planes that are driven to the live row after the pivot."""
     warnings: tuple[str, ...] = ()
+
+    def with_epoch(self, epoch: int) -> "Plan":
+        """Return the plan with the epoch of the release that was reserved to run it."""
+        steps = tuple(
+            replace(step, args={**step.args, "epoch": epoch}) if "epoch" in step.args else step
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

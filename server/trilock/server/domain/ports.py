@@ -236,7 +236,7 @@ class SinkDatabase(Protocol):
         ...
 
     def open_direct(self, sink: Sink, *, epoch: int) -> None:
-        """Let writers of *epoch* write to the table itself. Idempotent; a closed one stays closed."""
+        """Let writers of *epoch* write to the table itself. Idempotent; a closed one stays so."""
         ...
 
     def close(self, sink: Sink, *, epoch: int) -> None:
@@ -248,7 +248,7 @@ class SinkDatabase(Protocol):
         ...
 
     def discard(self, sink: Sink, *, epoch: int) -> None:
-        """Take back `open_staged` of a release that never went live: close it, drop what is empty."""
+        """Take back `open_staged` of a release that never went live; its epoch stays closed."""
         ...
 
     def staged(self, sink: Sink, *, epoch: int) -> StagedRows:

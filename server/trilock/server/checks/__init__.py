@@ -1,0 +1,1 @@
+"""What is found when somebody looks: verdicts on bundles, readiness of targets."""

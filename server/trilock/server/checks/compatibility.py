@@ -1,0 +1,138 @@
+"""Judge a tuple with trilock.compat, on evidence gathered now (I2).
+
+A stored verdict is not enough: MLflow signatures are mutable after registration
+(research/mlflow_dvc.md, section 3), so the model version is captured anew each
+time, and what it is now is what is judged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trilock.compat import (
+    Lineage,
+    MalformedSignatureError,
+    Policy,
+    Predecessor,
+    Report,
+    Signature,
+    Subject,
+    Verdict,
+    check,
+    parse_features,
+    parse_signature,
+)
+from trilock.server.domain.bundle import FeatureCapture, ModelVersion, PipelineCommit
+from trilock.server.domain.errors import IncompatibleError, NotReadyError, UndecidableError
+from trilock.server.domain.names import AliasRef, BundleRef
+from trilock.server.domain.ports import Connections
+from trilock.server.domain.sink import Sink
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.database import Database
+from trilock.server.store.releases import get_live
+from trilock.server.store.sinks import list_sinks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuple:
+    """Three captures to be judged together, recorded or not."""
+
+    name: str
+    model_version: ModelVersion
+    capture: FeatureCapture
+    pipeline_commit: PipelineCommit
+
+
+class Judge:
+    """Turns captures into a report."""
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+
+    def report(self, judged: Tuple, *, alias: AliasRef) -> Report:
+        """Return the verdict on *judged* if it went live on *alias* after what is live there."""
+        with self._database.read() as session:
+            sinks = list_sinks(session, model=alias.model)
+            live = get_live(session, alias)
+            before = None if live is None else get_bundle(session, live.bundle)
+        predecessors: tuple[Predecessor, ...] = ()
+        if before is not None and str(before.ref) != judged.name:
+            recorded = Tuple(
+                name=str(before.ref),
+                model_version=before.model_version,
+                capture=before.feature_schema.capture,
+                pipeline_commit=before.pipeline_commit,
+            )
+            subject = self._subject(recorded, alias=alias, sinks=())
+            predecessors = (Predecessor(name=recorded.name, subject=subject),)
+        return check(
+            self._subject(judged, alias=alias, sinks=sinks),
+            policy=Policy(),
+            predecessors=predecessors,
+        )
+
+    def bundle_report(self, *, alias: AliasRef, bundle: BundleRef) -> Report:
+        """Return the verdict on a recorded bundle, its model version captured anew.
+
+        Raises:
+            NotFoundError: The bundle was never recorded, or its model version is gone.
+            PlaneUnavailableError: The registry does not answer.
+        """
+        with self._database.read() as session:
+            recorded = get_bundle(session, bundle)
+        planes = self._connections.planes(alias.model)
+        now = planes.registry.capture(
+            model=recorded.model_version.name, version=recorded.model_version.version
+        )
+        judged = Tuple(
+            name=str(bundle),
+            model_version=now,
+            capture=recorded.feature_schema.capture,
+            pipeline_commit=recorded.pipeline_commit,
+        )
+        return self.report(judged, alias=alias)
+
+    def require_promotable(self, *, alias: AliasRef, bundle: BundleRef) -> Report:
+        """Return the report if nothing in it forbids *bundle* to go live.
+
+        Raises:
+            NotReadyError: The model version is not what was recorded.
+            IncompatibleError: A finding forbids it.
+            UndecidableError: Evidence is missing.
+        """
+        report = self.bundle_report(alias=alias, bundle=bundle)
+        if report.verdict is Verdict.INCOMPATIBLE:
+            raise IncompatibleError(subject=str(bundle), report=report)
+        if report.verdict is Verdict.UNDECIDABLE:
+            raise UndecidableError(subject=str(bundle), report=report)
+        with self._database.read() as session:
+            recorded = get_bundle(session, bundle)
+        problems = self._connections.planes(alias.model).registry.verify(recorded.model_version)
+        if problems:
+            raise NotReadyError(resource=str(bundle), problems=problems)
+        return report
+
+    def _subject(self, judged: Tuple, *, alias: AliasRef, sinks: Sequence[Sink]) -> Subject:
+        model = judged.model_version
+        features = self._connections.planes(alias.model).features
+        return Subject(
+            name=judged.name,
+            signature=_signature(model),
+            features=parse_features(
+                features.describe(judged.capture), service=judged.capture.service
+            ),
+            pipeline_revision=judged.pipeline_commit.revision,
+            lineage=Lineage(
+                trained_commit=model.source_commit, trained_service=model.feature_service
+            ),
+            sink_columns={column.name: column.type for sink in sinks for column in sink.columns},
+        )
+
+
+def _signature(model: ModelVersion) -> Signature | None:
+    try:
+        return parse_signature(inputs=model.inputs, outputs=model.outputs, params=model.params)
+    except MalformedSignatureError as error:
+        raise NotReadyError(
+            resource=f"version {model.version} of model {model.name}", problems=[str(error)]
+        ) from error

@@ -1,0 +1,132 @@
+"""The outside systems that the settings name, made on first use and kept.
+
+Nothing heavy is imported until a system is first asked for, so that a server
+serves, and a rollback runs, whatever MLflow and Feast take to load.
+"""
+
+from __future__ import annotations  # the adapters' types are imported for checking only
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from trilock.server.domain.errors import UnknownConnectionError
+from trilock.server.domain.ports import Planes, SinkDatabase
+from trilock.server.settings import (
+    FeastConnection,
+    GitConnection,
+    MlflowConnection,
+    Settings,
+    SinkConnection,
+)
+
+if TYPE_CHECKING:
+    from trilock.server.planes.feast_feature_store import FeastFeatureStore
+    from trilock.server.planes.git_pipeline import GitPipeline
+    from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
+
+_T = TypeVar("_T")
+
+WORKER_SECONDS: Final = 1800.0
+"""Time limit of a worker process that runs user code: capture, materialization."""
+
+
+class SettingsConnections:
+    """Implements Connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[tuple[str, str], object] = {}
+        self._lock = threading.Lock()
+
+    def models(self) -> tuple[str, ...]:
+        """See Connections."""
+        return tuple(sorted(self._settings.models))
+
+    def planes(self, model: str) -> Planes:
+        """See Connections."""
+        settings = self._settings.models.get(model)
+        if settings is None:
+            raise UnknownConnectionError(kind="model", name=model, known=self.models())
+        features = self._feature_store(settings.feast)
+        git = self._named(settings.git, GitConnection)
+        return Planes(
+            registry=self._model_registry(settings.mlflow),
+            registered_model=settings.registered_model,
+            features=features,
+            base_project=settings.base_project or features.base_project,
+            mirror_project=settings.mirror_project,
+            pipeline=self._pipeline(settings.git),
+            repository=git.repository,
+            repository_folder=settings.feature_folder,
+        )
+
+    def sink_database(self, connection: str) -> SinkDatabase:
+        """See Connections."""
+        settings = self._named(connection, SinkConnection)
+
+        def make() -> SinkDatabase:
+            from trilock.server.sinks.connect import sink_database  # noqa: PLC0415 - on first use
+
+            own = self._settings.database.url.get_secret_value()
+            file = Path(own.removeprefix("sqlite:///")) if own.startswith("sqlite:///") else None
+            return sink_database(settings.url.get_secret_value(), forbidden=file)
+
+        return self._once("sink", connection, make)
+
+    def warm(self) -> None:
+        """Load what the first use of every model would load; errors are that use's to tell."""
+        for connection in {model.mlflow for model in self._settings.models.values()}:
+            self._model_registry(connection).warm()
+
+    def _model_registry(self, connection: str) -> MlflowModelRegistry:
+        settings = self._named(connection, MlflowConnection)
+
+        def make() -> MlflowModelRegistry:
+            from trilock.server.planes.mlflow_model_registry import (  # noqa: PLC0415 - on first use
+                MlflowModelRegistry,
+            )
+
+            return MlflowModelRegistry(settings.uri.get_secret_value())
+
+        return self._once("mlflow", connection, make)
+
+    def _feature_store(self, connection: str) -> FeastFeatureStore:
+        settings = self._named(connection, FeastConnection)
+
+        def make() -> FeastFeatureStore:
+            from trilock.server.planes.feast_feature_store import (  # noqa: PLC0415 - on first use
+                FeastFeatureStore,
+            )
+
+            return FeastFeatureStore(settings.feature_store_yaml, worker_timeout=WORKER_SECONDS)
+
+        return self._once("feast", connection, make)
+
+    def _pipeline(self, connection: str) -> GitPipeline:
+        settings = self._named(connection, GitConnection)
+
+        def make() -> GitPipeline:
+            from trilock.server.planes.git_pipeline import GitPipeline  # noqa: PLC0415 - on first use
+
+            return GitPipeline(settings.repository, cache=settings.cache, remotes=settings.remotes)
+
+        return self._once("git", connection, make)
+
+    def _once(self, kind: str, name: str, make: Callable[[], _T]) -> _T:
+        with self._lock:
+            made = self._made.get((kind, name))
+            if made is None:
+                made = self._made[kind, name] = make()
+        return made  # type: ignore[return-value]  # what `make` of this kind made
+
+    def _named(self, name: str, kind: type[_T]) -> _T:
+        connection = self._settings.connections.get(name)
+        if not isinstance(connection, kind):
+            known = sorted(
+                key for key, value in self._settings.connections.items() if isinstance(value, kind)
+            )
+            label = kind.__name__.removesuffix("Connection").lower()
+            raise UnknownConnectionError(kind=f"{label} connection", name=name, known=known)
+        return connection

@@ -1,0 +1,63 @@
+"""Every step and every projection there is, by name."""
+
+from collections.abc import Mapping, Sequence
+
+from trilock.server.domain.names import model_name
+from trilock.server.domain.ports import Connections
+from trilock.server.domain.release import LiveRow
+from trilock.server.operations.projection import Projection
+from trilock.server.operations.projections.feature_mirror import FeatureMirror
+from trilock.server.operations.projections.model_alias import ModelAlias
+from trilock.server.operations.projections.sinks import Sinks
+from trilock.server.operations.step import LocalStep, Step
+from trilock.server.operations.steps.begin_finalize import BeginFinalize
+from trilock.server.operations.steps.check_bundle import CheckBundle
+from trilock.server.operations.steps.check_sink import CheckSink
+from trilock.server.operations.steps.deploy_features import DeployFeatures
+from trilock.server.operations.steps.fill_features import FillFeatures
+from trilock.server.operations.steps.hand_over_sink import HandOverSink
+from trilock.server.operations.steps.prepare_sink import PrepareSink
+from trilock.server.operations.steps.switch_live import SwitchLive
+from trilock.server.store.database import Database
+from trilock.server.store.sinks import list_sinks
+
+
+def steps(database: Database, connections: Connections) -> Mapping[str, Step | LocalStep]:
+    """Return every step there is, by name."""
+    every: tuple[Step | LocalStep, ...] = (
+        PrepareSink(database, connections),
+        DeployFeatures(database, connections),
+        FillFeatures(database, connections),
+        CheckBundle(database, connections),
+        SwitchLive(),
+        CheckSink(database, connections),
+        BeginFinalize(),
+        HandOverSink(database, connections),
+    )
+    return {step.name: step for step in every}
+
+
+class Projections:
+    """Which planes follow an alias."""
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+        self._model_alias = ModelAlias(database, connections)
+        self._feature_mirror = FeatureMirror(database, connections)
+        self._sinks = Sinks(database, connections)
+
+    def of_model(self, model: str) -> Sequence[Projection]:
+        """Return the planes of *model*, in the order in which they are driven."""
+        planes = self._connections.planes(model)
+        with self._database.read() as session:
+            has_sinks = bool(list_sinks(session, model=model_name(model)))
+        return [
+            *([self._sinks] if has_sinks else []),
+            self._model_alias,
+            *([self._feature_mirror] if planes.mirror_project else []),
+        ]
+
+    def __call__(self, live: LiveRow) -> Sequence[Projection]:
+        """Return the planes that follow *live*."""
+        return self.of_model(live.alias.model)

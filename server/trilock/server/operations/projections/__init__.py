@@ -1,0 +1,1 @@
+"""One module per plane that follows the live row after the pivot."""

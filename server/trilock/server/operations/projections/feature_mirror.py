@@ -1,0 +1,56 @@
+"""A live Feast project equals the live bundle's, for readers that do not resolve."""
+
+from typing import ClassVar
+
+from trilock.server.domain.bundle import FeatureSchema
+from trilock.server.domain.ports import Connections, Planes
+from trilock.server.domain.release import LiveRow
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.database import Database
+
+
+class FeatureMirror:
+    """Implements Projection. Exists where the settings name a `mirror_project`."""
+
+    name: ClassVar[str] = "feature_mirror"
+    timeout: ClassVar[float] = 60.0
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+
+    def wanted(self, live: LiveRow) -> str:
+        """Return the state of the live bundle's own project."""
+        schema, planes = self._schema(live), self._connections.planes(live.alias.model)
+        return _state(planes, schema, project=schema.ref.project)
+
+    def observe(self, live: LiveRow) -> str:
+        """Return the state of the mirror project."""
+        schema, planes = self._schema(live), self._connections.planes(live.alias.model)
+        return _state(planes, schema, project=_mirror(planes))
+
+    def apply(self, live: LiveRow) -> None:
+        """Make the mirror equal: definitions, values, watermarks."""
+        schema, planes = self._schema(live), self._connections.planes(live.alias.model)
+        planes.features.mirror(schema.capture, source=schema.ref.project, project=_mirror(planes))
+
+    def _schema(self, live: LiveRow) -> FeatureSchema:
+        with self._database.read() as session:
+            return get_bundle(session, live.bundle).feature_schema
+
+
+def _mirror(planes: Planes) -> str:
+    if planes.mirror_project is None:
+        raise ValueError("the settings name no mirror_project")
+    return planes.mirror_project
+
+
+def _state(planes: Planes, schema: FeatureSchema, *, project: str) -> str:
+    # Definitions, and how far each view is fed: equal watermarks are copied with the
+    # values, so they tell a mirror that was copied from one that was only defined.
+    definition = planes.features.definition(schema.capture, project=project) or "none"
+    fed = [
+        f"{view.view}={'-' if view.fed_until is None else view.fed_until.isoformat()}"
+        for view in planes.features.views(schema.capture, project=project)
+    ]
+    return " ".join([definition[:16], *fed])

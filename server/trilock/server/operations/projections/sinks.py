@@ -1,0 +1,133 @@
+"""The fences, and where rows are, follow the states of the releases.
+
+live release SOAKING       its writers are staged
+             FINALIZING    staged rows are merged, then its writers write directly
+             FINALIZED     its writers write directly; superseded ones are fenced
+ROLLED_BACK release        its writers are fenced; what it wrote to the table is undone,
+                           what it staged stays in quarantine
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from sqlmodel import Session
+
+from trilock.server.domain.ports import Connections
+from trilock.server.domain.release import LiveRow, Release, ReleaseState
+from trilock.server.domain.sink import EpochState, MergeCounts, Sink, StagedRows, UndoCounts
+from trilock.server.store.database import Database
+from trilock.server.store.releases import get_release, list_releases
+from trilock.server.store.sinks import list_release_sinks, list_sinks, note_release_sink
+
+_HISTORY = 100
+"""How many releases back are looked at; older ones are settled long since."""
+
+_SETTLED = "settled"
+
+
+class Sinks:
+    """Implements Projection. Exists where the model has sinks."""
+
+    name: ClassVar[str] = "sinks"
+    timeout: ClassVar[float] = 600.0
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+
+    def wanted(self, live: LiveRow) -> str:
+        """Return "settled"."""
+        del live
+        return _SETTLED
+
+    def observe(self, live: LiveRow) -> str:
+        """Return "settled", or what is still to be done, by release and sink."""
+        open_work = [
+            f"{release.ref} {sink.ref.sink}: {state or 'no fence'}"
+            for release, sink, state in self._unsettled(live)
+        ]
+        return "; ".join(open_work) or _SETTLED
+
+    def apply(self, live: LiveRow) -> None:
+        """Do what is still to be done, release by release, sink by sink."""
+        for release, sink, state in self._unsettled(live):
+            self._settle(release, sink, state)
+
+    def _settle(self, release: Release, sink: Sink, state: EpochState | None) -> None:
+        database = self._connections.sink_database(sink.connection)
+        epoch = release.ref.number
+        counts: StagedRows | MergeCounts | UndoCounts | None = None
+        match release.state:
+            case ReleaseState.SOAKING:
+                database.open_staged(sink, epoch=epoch)
+            case ReleaseState.FINALIZING | ReleaseState.FINALIZED:
+                # A rollback's release never staged, nor did one to a sink that is newer.
+                if state is None:
+                    database.open_direct(sink, epoch=epoch)
+                else:
+                    counts = database.merge(sink, epoch=epoch)
+            case ReleaseState.SUPERSEDED:
+                database.close(sink, epoch=epoch)
+            case ReleaseState.ROLLED_BACK:
+                database.close(sink, epoch=epoch)
+                counts = database.undo(sink, epoch=epoch)
+                self._note(release, sink, database.staged(sink, epoch=epoch))
+        self._note(release, sink, counts)
+
+    def _note(
+        self, release: Release, sink: Sink, counts: StagedRows | MergeCounts | UndoCounts | None
+    ) -> None:
+        with self._database.write() as session:
+            note_release_sink(
+                session, release.ref, sink.ref, state=_wanted(release).value, counts=counts
+            )
+
+    def _unsettled(self, live: LiveRow) -> Iterator[tuple[Release, Sink, EpochState | None]]:
+        with self._database.read() as session:
+            sinks = list_sinks(session, model=live.alias.model)
+            releases = _releases(session, live)
+            noted = {
+                (release.ref, noted.sink): noted.state
+                for release in releases
+                for noted in list_release_sinks(session, release.ref)
+            }
+        for release in releases:
+            for sink in sinks:
+                wanted = _wanted(release)
+                if noted.get((release.ref, sink.ref)) == wanted and release.ref != live.release:
+                    continue  # an epoch is closed for good: no need to ask its database again
+                state = self._connections.sink_database(sink.connection).state(
+                    sink, epoch=release.ref.number
+                )
+                if state is None and release.ended is not None:
+                    continue  # the sink was registered after this release had ended
+                if state != wanted or noted.get((release.ref, sink.ref)) != wanted:
+                    yield release, sink, state
+
+
+def _releases(session: Session, live: LiveRow) -> list[Release]:
+    """Return the releases whose fences matter: the live one, and those that ended."""
+    live_release = get_release(session, live.release)
+    ended = [
+        release
+        for release in list_releases(session, alias=live.alias, offset=0, limit=_HISTORY)
+        if release.ref != live.release
+        # While the live release soaks its predecessor's late rows are as good as ever.
+        and (release.state is not ReleaseState.SUPERSEDED or _is_final(live_release))
+    ]
+    # Fences close before others open.
+    return [*ended, live_release]
+
+
+def _is_final(release: Release) -> bool:
+    return release.state is not ReleaseState.SOAKING
+
+
+def _wanted(release: Release) -> EpochState:
+    match release.state:
+        case ReleaseState.SOAKING:
+            return EpochState.STAGED
+        case ReleaseState.FINALIZING | ReleaseState.FINALIZED:
+            return EpochState.DIRECT
+        case ReleaseState.SUPERSEDED | ReleaseState.ROLLED_BACK:
+            return EpochState.CLOSED

@@ -1,0 +1,59 @@
+"""The pivot: one transaction on one row switches every reader."""
+
+from typing import ClassVar
+
+from sqlmodel import Session
+
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
+from trilock.server.domain.operation import Json, JsonValue, Operation
+from trilock.server.domain.release import Cause, ReleaseKind
+from trilock.server.store.bundles import put_hold
+from trilock.server.store.releases import get_release, go_live
+
+
+class SwitchLive:
+    """Implements LocalStep. Args: alias, bundle, kind, expected, target, restores."""
+
+    name: ClassVar[str] = "switch_live"
+    pivot: ClassVar[bool] = True
+
+    def run(self, session: Session, operation: Operation, args: Json) -> JsonValue:
+        """Go live; after a rollback, put the bundle that was left on hold."""
+        if operation.release is None:
+            raise ValueError(f"{operation.name} has no release reserved")
+        kind = ReleaseKind(args["kind"])
+        left = _ref(args["expected"])
+        live = go_live(
+            session,
+            alias=AliasRef.parse(args["alias"]),
+            release=operation.release,
+            bundle=BundleRef.parse(args["bundle"]),
+            kind=kind,
+            target=_ref(args["target"]),
+            restores=_ref(args["restores"]),
+            cause=operation.cause,
+            expected=left,
+        )
+        if kind is ReleaseKind.ROLLBACK and left is not None:
+            bad = get_release(session, left).bundle
+            # Going back twice can return to the very bundle that was left: no hold then.
+            if bad != live.bundle:
+                why = operation.cause.reason or "no reason given"
+                put_hold(
+                    session,
+                    bad,
+                    cause=Cause(
+                        principal=operation.cause.principal,
+                        reason=f"rolled back from {left}: {why}",
+                    ),
+                )
+        return {"revision": live.revision}
+
+    def undo(
+        self, session: Session, operation: Operation, args: Json, *, result: JsonValue
+    ) -> None:
+        """Do nothing: after the pivot nothing is taken back."""
+
+
+def _ref(name: str | None) -> ReleaseRef | None:
+    return None if name is None else ReleaseRef.parse(name)

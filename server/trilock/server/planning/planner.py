@@ -1,0 +1,200 @@
+"""Which steps, in which order, make a change safe.
+
+Side by side there is no middle state: every feature schema has a Feast project
+of its own, so the pivot, one transaction on one row, switches model, features,
+sinks and serving config at once. What comes before it can be taken back; what
+comes after it only follows. The planner looks at nothing: what it is given is
+all it knows, so equal worlds give equal plans.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.names import AliasRef
+from trilock.server.domain.operation import Json, OperationKind, Plan, PlannedStep
+from trilock.server.domain.ports import Window
+from trilock.server.domain.release import NO_RELEASE_ETAG, LiveRow, Release
+from trilock.server.domain.sink import Sink
+
+PLAN_VERSION: Final = 1
+"""Version of the steps' arguments. A server drives only plans of a version it knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is around an alias: which sinks are written to, which planes follow."""
+
+    alias: AliasRef
+    live: LiveRow | None
+    sinks: tuple[Sink, ...]
+    planes: tuple[str, ...]
+    """Names of the planes that converge after the pivot."""
+
+    @property
+    def etag(self) -> str:
+        """The alias's etag."""
+        return NO_RELEASE_ETAG if self.live is None else self.live.etag
+
+
+def plan_promotion(
+    around: Surroundings, *, bundle: Bundle, window: Window, window_is_default: bool
+) -> Plan:
+    """Return the plan that makes *bundle* live.
+
+    Args:
+        around: The alias and what is around it.
+        bundle: What to make live.
+        window: Event times to fill the bundle's feature project with.
+        window_is_default: Whether nobody chose the window. It then moves with the
+            clock, and is no part of what was reviewed.
+    """
+    project = bundle.feature_schema.ref.project
+    steps = [
+        *(
+            PlannedStep(
+                step="prepare_sink",
+                args={"sink": str(sink.ref), "epoch": None},
+                title=f"make a staging table beside {sink.table} of {sink.connection}",
+            )
+            for sink in around.sinks
+        ),
+        PlannedStep(
+            step="deploy_features",
+            args={"model": bundle.ref.model, "feature_schema": str(bundle.feature_schema.ref)},
+            title=f"define {bundle.feature_schema.ref} in Feast project {project}",
+        ),
+        PlannedStep(
+            step="fill_features",
+            args={
+                "model": bundle.ref.model,
+                "feature_schema": str(bundle.feature_schema.ref),
+                "start": window.start.isoformat(),
+                "end": window.end.isoformat(),
+                "window_is_default": window_is_default,
+            },
+            title=f"fill {project} from {_minute(window.start)} to {_minute(window.end)}",
+        ),
+        # Last, since a check is worth what has happened since (I2).
+        PlannedStep(
+            step="check_bundle",
+            args={"alias": str(around.alias), "bundle": str(bundle.ref)},
+            title=f"check {bundle.ref} against what is really there",
+        ),
+        PlannedStep(
+            step="switch_live",
+            args={
+                "alias": str(around.alias),
+                "bundle": str(bundle.ref),
+                "kind": "PROMOTION",
+                "expected": None if around.live is None else str(around.live.release),
+                "target": None if around.live is None else str(around.live.release),
+                "restores": None,
+            },
+            title=f"switch every reader of {around.alias} to {bundle.ref}",
+        ),
+    ]
+    warnings = [
+        f"{sink.ref} has no key columns: rows of this release cannot be undone once finalized"
+        for sink in around.sinks
+        if not sink.keys
+    ]
+    if around.live is None:
+        warnings.append("it is the first release here: there is nothing to roll back to")
+    return _plan(OperationKind.PROMOTE, around, steps, warnings)
+
+
+def plan_finalize(around: Surroundings, *, live: LiveRow) -> Plan:
+    """Return the plan that ends the soak of the live release."""
+    steps = [
+        *(
+            PlannedStep(
+                step="check_sink",
+                args={"sink": str(sink.ref), "epoch": live.release.number},
+                title=f"see that {sink.table} of {sink.connection} answers and is as registered",
+            )
+            for sink in around.sinks
+        ),
+        PlannedStep(
+            step="begin_finalize",
+            args={"alias": str(around.alias), "release": str(live.release)},
+            title=f"begin to move the staged rows of {live.release} into their tables",
+        ),
+    ]
+    return _plan(OperationKind.FINALIZE, around, steps, [])
+
+
+def plan_rollback(
+    around: Surroundings,
+    *,
+    live: LiveRow,
+    restores: Release,
+    warnings: Sequence[str] = (),
+) -> Plan:
+    """Return the plan that makes the bundle of *restores* live again.
+
+    Nothing but what safety needs stands before the pivot: the fences of the
+    release that is left. No check, no plane, no reader is waited for.
+    """
+    steps = [
+        *(
+            PlannedStep(
+                step="hand_over_sink",
+                args={"sink": str(sink.ref), "closes": live.release.number, "epoch": None},
+                title=f"fence the writers of {live.release} off {sink.table} of {sink.connection}",
+            )
+            for sink in around.sinks
+        ),
+        PlannedStep(
+            step="switch_live",
+            args={
+                "alias": str(around.alias),
+                "bundle": str(restores.bundle),
+                "kind": "ROLLBACK",
+                "expected": str(live.release),
+                # It inherits the target of what it restores: pressing on goes further back.
+                "target": None if restores.target is None else str(restores.target),
+                "restores": str(restores.ref),
+            },
+            title=f"switch every reader of {around.alias} back to {restores.bundle}",
+        ),
+    ]
+    return _plan(OperationKind.ROLL_BACK, around, steps, list(warnings))
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+def _plan(
+    kind: OperationKind, around: Surroundings, steps: list[PlannedStep], warnings: list[str]
+) -> Plan:
+    form = {
+        "version": PLAN_VERSION,
+        "kind": kind.value,
+        "alias": str(around.alias),
+        "etag": around.etag,
+        "steps": [[step.step, _reviewed(step.args)] for step in steps],
+        "planes": list(around.planes),
+    }
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"))
+    return Plan(
+        id=hashlib.sha256(text.encode()).hexdigest()[:16],
+        kind=kind,
+        alias=around.alias,
+        etag=around.etag,
+        steps=tuple(steps),
+        converges=around.planes,
+        warnings=tuple(warnings),
+    )
+
+
+def _reviewed(args: Json) -> dict[str, Any]:
+    # Neither the epoch, which is reserved when the plan is run, nor the times of a
+    # default window, which move with the clock.
+    settled_later = {"epoch", *(("start", "end") if args.get("window_is_default") else ())}
+    return {key: value for key, value in args.items() if key not in settled_later}

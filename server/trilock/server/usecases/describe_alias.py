@@ -1,0 +1,62 @@
+"""Everything that hangs on an alias, for somebody who has to decide."""
+
+from dataclasses import dataclass
+
+from trilock.server.domain.names import AliasRef, ModelName
+from trilock.server.domain.operation import Operation
+from trilock.server.domain.release import LiveRow, Release
+from trilock.server.store.plane_states import PlaneState, list_plane_states
+from trilock.server.store.readiness import StoredReadiness, get_readiness
+from trilock.server.store.releases import get_release, list_live, require_live
+from trilock.server.store.sinks import ReleaseSink, list_release_sinks
+from trilock.server.usecases.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasStatus:
+    """One alias, from trilock's own database: it answers when nothing else does."""
+
+    live_row: LiveRow
+    live: Release
+    live_sinks: tuple[ReleaseSink, ...]
+    target: Release | None
+    target_sinks: tuple[ReleaseSink, ...]
+    readiness: StoredReadiness | None
+    """None until the target was first looked at."""
+    planes: tuple[PlaneState, ...]
+    operation: Operation | None
+    """The newest operation that is not done; None if there is none."""
+
+
+def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
+    """Return what hangs on *alias*.
+
+    Raises:
+        NotFoundError: Nothing was ever released there.
+    """
+    with runtime.database.read() as session:
+        row = require_live(session, alias)
+        live = get_release(session, row.release)
+        target = None if row.target is None else get_release(session, row.target)
+        status_sinks = tuple(list_release_sinks(session, row.release))
+        target_sinks = () if target is None else tuple(list_release_sinks(session, target.ref))
+        readiness = get_readiness(session, row)
+        planes = tuple(list_plane_states(session, row))
+    active = runtime.journal.list(alias=alias, active_only=True, offset=0, limit=1)
+    return AliasStatus(
+        live_row=row,
+        live=live,
+        live_sinks=status_sinks,
+        target=target,
+        target_sinks=target_sinks,
+        readiness=readiness,
+        planes=planes,
+        operation=active[0] if active else None,
+    )
+
+
+def describe_aliases(runtime: Runtime, *, model: ModelName | None) -> tuple[AliasStatus, ...]:
+    """Return every alias, sorted by name."""
+    with runtime.database.read() as session:
+        aliases = [live.alias for live in list_live(session, model=model)]
+    return tuple(describe_alias(runtime, alias) for alias in aliases)

@@ -1,0 +1,209 @@
+"""Make a bundle live: plan it, and run the plan if nothing forbids it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from trilock.compat import Report
+from trilock.server.checks.compatibility import Judge
+from trilock.server.checks.foreign_edits import require_no_foreign_edit
+from trilock.server.checks.readiness import ReadinessState, readiness
+from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.errors import (
+    HeldError,
+    IncompatibleError,
+    InvalidRequestError,
+    NotReadyError,
+    StaleEtagError,
+    StalePlanError,
+    TrilockError,
+    UndecidableError,
+    WrongStateError,
+)
+from trilock.server.domain.names import AliasRef, BundleRef
+from trilock.server.domain.operation import Operation, Plan
+from trilock.server.domain.ports import Window
+from trilock.server.domain.release import Cause, ReleaseState
+from trilock.server.planning.planner import Surroundings, plan_promotion
+from trilock.server.store.bundles import get_bundle, get_hold
+from trilock.server.store.releases import get_release, reserve_release
+from trilock.server.store.requests import request_hash
+from trilock.server.usecases.feature_window import default_window
+from trilock.server.usecases.runtime import Runtime
+from trilock.server.usecases.surroundings import surroundings
+
+_READINESS_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPromotion:
+    """A plan, the verdict on what it makes live, and whether it would be refused."""
+
+    plan: Plan
+    bundle: Bundle
+    around: Surroundings
+    report: Report | None
+    """None if the bundle could not be judged; the refusal says why."""
+    refusal: TrilockError | None
+
+
+def plan_promote(
+    runtime: Runtime,
+    *,
+    alias: AliasRef,
+    bundle: BundleRef,
+    window: Window | None,
+    accept_unready: str = "",
+) -> PlannedPromotion:
+    """Return what promoting would do, and the first reason why it would be refused.
+
+    Raises:
+        InvalidRequestError: The bundle is another model's.
+        NotFoundError: There is no such bundle.
+        UnknownConnectionError: The settings have no such model.
+    """
+    if bundle.model != alias.model:
+        raise InvalidRequestError([("bundle", f"{bundle} is not of model {alias.model!r}")])
+    with runtime.database.read() as session:
+        recorded = get_bundle(session, bundle)
+        around = surroundings(runtime, session, alias)
+    features = runtime.connections.planes(alias.model).features
+    window_is_default = window is None
+    if window is None:
+        window = default_window(features.describe(recorded.feature_schema.capture))
+    plan = plan_promotion(
+        around, bundle=recorded, window=window, window_is_default=window_is_default
+    )
+    report, refusal = _gates(runtime, around=around, bundle=recorded, accept_unready=accept_unready)
+    return PlannedPromotion(
+        plan=plan, bundle=recorded, around=around, report=report, refusal=refusal
+    )
+
+
+def promote(
+    runtime: Runtime,
+    *,
+    alias: AliasRef,
+    bundle: BundleRef,
+    window: Window | None,
+    plan_id: str,
+    reason: str,
+    accept_unready: str,
+    etag: str,
+    request_id: str,
+    validate_only: bool,
+    principal: str,
+) -> Operation | None:
+    """Start the operation that makes *bundle* live on *alias*.
+
+    Returns:
+        The operation, which goes on by itself; None for *validate_only*.
+
+    Raises:
+        TrilockError: Any refusal that release_service.proto lists under Promote.
+    """
+    content = request_hash(
+        "promote", alias=str(alias), bundle=str(bundle), window=str(window), plan=plan_id
+    )
+    with runtime.database.read() as session:
+        known = runtime.journal.find(session, request_id=request_id, request_hash=content)
+    if known is not None:
+        return known
+    planned = plan_promote(
+        runtime, alias=alias, bundle=bundle, window=window, accept_unready=accept_unready
+    )
+    if etag and etag != planned.around.etag:
+        raise StaleEtagError(resource=str(alias), expected=etag, found=planned.around.etag)
+    if planned.refusal is not None:
+        raise planned.refusal
+    if plan_id and plan_id != planned.plan.id:
+        raise StalePlanError(plan=plan_id, now=planned.plan.id)
+    if validate_only:
+        return None
+    why = reason if not accept_unready else f"{reason} (accepted unready: {accept_unready})".strip()
+    with runtime.database.write() as session:
+        around = surroundings(runtime, session, alias)
+        if around.etag != planned.around.etag:
+            raise StaleEtagError(
+                resource=str(alias), expected=planned.around.etag, found=around.etag
+            )
+        release = reserve_release(session, alias.model)
+        return runtime.journal.submit(
+            session,
+            planned.plan.with_epoch(release.number),
+            request_id=request_id,
+            request_hash=content,
+            cause=Cause(principal=principal, reason=why),
+            release=release,
+            scopes=(str(alias),),
+        )
+
+
+def _gates(
+    runtime: Runtime, *, around: Surroundings, bundle: Bundle, accept_unready: str
+) -> tuple[Report | None, TrilockError | None]:
+    """Return the report and the first refusal, the cheapest question first."""
+    gates: list[Callable[[], Report | None]] = [
+        lambda: _require_final(around, bundle),
+        lambda: _require_not_held(runtime, bundle),
+        lambda: require_no_foreign_edit(
+            runtime.database, runtime.connections, alias=around.alias, bundle=bundle.ref
+        ),
+        lambda: Judge(runtime.database, runtime.connections).require_promotable(
+            alias=around.alias, bundle=bundle.ref
+        ),
+        lambda: _require_ready(runtime, around, accept_unready=accept_unready),
+    ]
+    report: Report | None = None
+    for gate in gates:
+        with _collecting() as refusals:
+            report = gate() or report
+        if refusals:
+            (refusal,) = refusals
+            if isinstance(refusal, IncompatibleError | UndecidableError):
+                report = refusal.report
+            return report, refusal
+    return report, None
+
+
+@contextmanager
+def _collecting() -> Iterator[list[TrilockError]]:
+    refusals: list[TrilockError] = []
+    try:
+        yield refusals
+    except TrilockError as error:
+        refusals.append(error)
+
+
+def _require_final(around: Surroundings, bundle: Bundle) -> None:
+    if around.live is None:
+        return
+    if around.live.bundle == bundle.ref:
+        raise WrongStateError(resource=str(bundle.ref), state="live already", verb="promoted")
+    if around.live.state is not ReleaseState.FINALIZED:
+        raise WrongStateError(
+            resource=str(around.live.release),
+            state=around.live.state,
+            verb="replaced",
+            hint="`trilock finalize` it or `trilock rollback` first",
+        )
+
+
+def _require_not_held(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.database.read() as session:
+        hold = get_hold(session, bundle.ref)
+    if hold is not None:
+        raise HeldError(resource=str(bundle.ref), why=hold.reason, who=hold.principal)
+
+
+def _require_ready(runtime: Runtime, around: Surroundings, *, accept_unready: str) -> None:
+    """Do nothing if what is live now could be restored: it becomes the rollback target."""
+    if around.live is None or accept_unready:
+        return
+    with runtime.database.read() as session:
+        target = get_bundle(session, get_release(session, around.live.release).bundle)
+    found = readiness(runtime.connections, target, seconds=_READINESS_SECONDS)
+    if found.state is not ReadinessState.READY:
+        raise NotReadyError(
+            resource=f"{target.ref}, which would be the rollback target", problems=found.problems
+        )

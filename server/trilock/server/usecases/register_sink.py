@@ -1,0 +1,49 @@
+"""Check a downstream table, and record it as a sink."""
+
+from trilock.server.domain.names import SinkRef
+from trilock.server.domain.sink import Sink
+from trilock.server.store.clock import now_ms, to_datetime
+from trilock.server.store.sinks import record_sink
+from trilock.server.usecases.runtime import Runtime
+
+
+def register_sink(
+    runtime: Runtime,
+    *,
+    sink: SinkRef,
+    connection: str,
+    table: str,
+    keys: tuple[str, ...],
+    validate_only: bool,
+    principal: str,
+) -> Sink:
+    """Check *table* and record it; the same again changes nothing.
+
+    Raises:
+        UnknownConnectionError: The settings have no such model or connection.
+        SinkError: The table cannot be a sink; all problems are listed.
+        AlreadyExistsError: The name is taken by another table.
+        PlaneUnavailableError: The database does not answer.
+    """
+    runtime.require_model(sink.model)
+    columns = runtime.connections.sink_database(connection).inspect(table=table, keys=keys)
+    if validate_only:
+        return Sink(
+            ref=sink,
+            connection=connection,
+            table=table,
+            keys=keys,
+            columns=columns,
+            created=to_datetime(now_ms()),
+            creator=principal,
+        )
+    with runtime.database.write() as session:
+        return record_sink(
+            session,
+            sink,
+            connection=connection,
+            table=table,
+            keys=keys,
+            columns=columns,
+            creator=principal,
+        )
