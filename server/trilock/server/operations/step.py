@@ -20,7 +20,7 @@ re-run could take differently; not more than one outside system in a step.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Final, Protocol, TypeGuard
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from sqlmodel import Session
 
@@ -77,6 +77,7 @@ class Step(Protocol):
         ...
 
 
+@runtime_checkable
 class LocalStep(Protocol):
     """Changes trilock's own database, in the transaction of its row in the journal."""
 
@@ -98,11 +99,6 @@ class LocalStep(Protocol):
     ) -> None:
         """Take the change back. Never called on a pivot."""
         ...
-
-
-def is_local(step: Step | LocalStep) -> TypeGuard[LocalStep]:
-    """Return whether *step* works on trilock's own database."""
-    return hasattr(step, "pivot")
 
 
 def describe(error: Exception) -> tuple[str, str]:

@@ -152,6 +152,8 @@ class LiveTable(SQLModel, table=True):
     target: Optional[int] = None  # noqa: UP045
     revision: int = _big()
     switched_revision: int = _big()
+    converged_revision: int = _big(default=0)
+    """`revision` when all planes were last seen equal to the row; the converger's."""
 
 
 class PlaneStateRow(SQLModel, table=True):
@@ -255,6 +257,8 @@ class OperationRow(SQLModel, table=True):
     plan: dict[str, Any] = _json()
     plan_version: int
     """Version of the plan's form; a server does not claim what it does not know."""
+    scopes: list[str] = _json()
+    """Scopes that it must still own to pass its pivot."""
     state: str = Field(max_length=16, index=True)
     pivot_revision: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
     cause: dict[str, Any] = _json()
@@ -318,12 +322,12 @@ class LockRow(SQLModel, table=True):
 
 
 class LeaseRow(SQLModel, table=True):
-    """Who drives an operation, or the convergence of an alias, and until when."""
+    """Who drives an operation, or the convergence of one plane of an alias, and until when."""
 
     __tablename__ = "lease"
 
     scope: str = Field(primary_key=True, max_length=255)
-    """`operations/{id}` or `models/{model}/aliases/{alias}`."""
+    """`operations/{id}` or `models/{model}/aliases/{alias}/planes/{plane}`."""
     owner: str = Field(max_length=64)
     epoch: int = _big()
     """The fencing token: grows with every claim; every write of the holder names it."""

@@ -1,0 +1,212 @@
+"""Drives one operation: forward to its pivot, or back to where it began.
+
+1. Recovery needs nothing but rows: every turn starts from them, so going on
+   after a crash is the same function as going on.
+2. Intent before effect, outcome after. What a step replaces is journaled with
+   its first intent and kept; a step in doubt is settled by looking.
+3. A local step is one transaction with its row: it happens exactly once. The
+   pivot's also sees that the operation still owns its scopes and was not told
+   to turn back.
+4. Every write names the lease's epoch; who lost the lease writes nothing.
+5. A retry is a row (not before) and a freed lease, never a sleep.
+6. The decision to turn back is durable before the first thing is undone.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from sqlmodel import Session
+
+from trilock.server.domain.errors import (
+    ForeignEditError,
+    NotFoundError,
+    TrilockError,
+    UnavailableError,
+)
+from trilock.server.domain.operation import (
+    Json,
+    JsonValue,
+    Operation,
+    OperationState,
+    PlannedStep,
+    StepState,
+)
+from trilock.server.operations.backoff import Backoff
+from trilock.server.operations.lease import FencedError
+from trilock.server.operations.ledger import Entry, Ledger, Reading
+from trilock.server.operations.step import TRANSIENT, Checkpoint, LocalStep, Step, describe
+
+ATTEMPTS: Final = 5
+"""How often a step is begun before its operation turns back."""
+
+_LEFT_SECONDS: Final = 30
+
+_log = logging.getLogger(__name__)
+
+
+class Driver:
+    """One holder's drive of one operation. Not shared between threads."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        steps: Mapping[str, Step | LocalStep],
+        attempts: int,
+        backoff: Backoff,
+        at: Checkpoint,
+    ) -> None:
+        self._ledger = ledger
+        self._steps = steps
+        self._attempts = attempts
+        self._backoff = backoff
+        self._at = at
+
+    def turn(self) -> bool:
+        """Do the next thing; return whether there may be another one.
+
+        False when the operation is past its pivot, at its end, or left for later.
+
+        Raises:
+            FencedError: Somebody else drives the operation.
+            UnavailableError: The database does not answer.
+        """
+        now = self._ledger.read()
+        if not now.active:
+            return False
+        entry = now.next()
+        if now.forward and (now.told_to_turn_back or self._given_up(entry)):
+            self._turn_back(now, entry)
+        elif entry is None:
+            end = OperationState.SUCCEEDED if now.forward else OperationState.COMPENSATED
+            self._ledger.finish(end)
+            self._at("finished")
+        elif (step := self._steps.get(entry.step)) is None:
+            return self._leave(entry)
+        else:
+            return self._step(now, entry, step)
+        return True
+
+    def _given_up(self, entry: Entry | None) -> bool:
+        # A failure turns back by itself. This one was begun, and never came to an end.
+        return entry is not None and entry.attempts >= self._attempts
+
+    def _turn_back(self, now: Reading, entry: Entry | None) -> None:
+        if now.told_to_turn_back or entry is None:
+            self._ledger.turn_back()
+        else:
+            message = f"{entry.step}: begun {entry.attempts} times, never done"
+            self._ledger.turn_back(reason="INTERNAL", message=message)
+        self._at("turned_back")
+
+    def _leave(self, entry: Entry) -> bool:
+        # A newer trilock wrote the plan, and may be running beside this one.
+        self._ledger.leave(entry, message="this server does not know the step", wait=_LEFT_SECONDS)
+        return False
+
+    def _step(self, now: Reading, entry: Entry, step: Step | LocalStep) -> bool:
+        planned = now.operation.plan.steps[entry.position]
+        try:
+            if isinstance(step, LocalStep):
+                (self._run if now.forward else self._undo_local)(
+                    now.operation, entry, step, planned.args
+                )
+            else:
+                (self._apply if now.forward else self._undo)(entry, step, planned)
+        except FencedError:
+            raise
+        # Whatever a step's code does, nothing may stay half done for it.
+        except Exception as error:  # noqa: BLE001
+            if not isinstance(error, TrilockError):
+                _log.exception("%s of %s", entry.step, now.operation.name)
+            return (self._fail if now.forward else self._fail_to_undo)(entry, error)
+        return True
+
+    def _apply(self, entry: Entry, step: Step, planned: PlannedStep) -> None:
+        args = planned.args
+        begun = entry.state is StepState.STARTED
+        found, want = self._look(step, args), _as_json(step.want(args))
+        self._at(f"{step.name}:looked")
+        before = entry.before if begun else found
+        if begun and found not in (before, want):
+            raise ForeignEditError(resource=planned.title, expected=before, found=found)
+        result = entry.result
+        if found != want:
+            self._ledger.started(entry, before=before)
+            self._at(f"{step.name}:started")
+            self._ledger.cover(step.timeout)
+            result = _as_json(step.apply(args, before=before))
+            self._at(f"{step.name}:applied")
+            found = self._look(step, args)
+            if found != want:
+                raise UnavailableError(f"it reads {found!r} after it was made {want!r}")
+        self._ledger.done(entry, before=before, result=result)
+        self._at(f"{step.name}:done")
+
+    def _run(self, operation: Operation, entry: Entry, step: LocalStep, args: Json) -> None:
+        def work(session: Session) -> JsonValue:
+            self._at(f"{step.name}:begun")
+            result = _as_json(step.run(session, operation, args))
+            self._at(f"{step.name}:run")
+            return result
+
+        self._ledger.run_local(entry, work, pivot=step.pivot)
+        self._at(f"{step.name}:done")
+
+    def _undo(self, entry: Entry, step: Step, planned: PlannedStep) -> None:
+        args, before = planned.args, entry.before
+        # What was so already was not made so by us, and is not ours to take back.
+        if _as_json(step.want(args)) != before and not self._is_back(step, args, before):
+            self._at(f"{step.name}:undoing")
+            self._ledger.cover(step.timeout)
+            step.undo(args, before=before)
+        self._at(f"{step.name}:undone")
+        self._ledger.undone(entry)
+        self._at(f"{step.name}:undo_done")
+
+    def _undo_local(self, operation: Operation, entry: Entry, step: LocalStep, args: Json) -> None:
+        def work(session: Session) -> None:
+            step.undo(session, operation, args, result=entry.result)
+            self._at(f"{step.name}:undone")
+
+        self._ledger.undone(entry, work)
+        self._at(f"{step.name}:undo_done")
+
+    def _is_back(self, step: Step, args: Json, before: JsonValue) -> bool:
+        try:
+            return bool(self._look(step, args) == before)
+        except TRANSIENT:
+            raise
+        except TrilockError as error:
+            # `look` may refuse what is there; `undo` is safe whatever is there.
+            _log.info("%s before it is taken back: %s", step.name, error)
+            return False
+
+    def _look(self, step: Step, args: Json) -> JsonValue:
+        self._ledger.cover(step.timeout)
+        return _as_json(step.look(args))
+
+    def _fail(self, entry: Entry, error: Exception) -> bool:
+        reason, message = describe(error)
+        attempts = entry.attempts + 1
+        hopeless = not isinstance(error, TRANSIENT) or attempts >= self._attempts
+        wait = None if hopeless else self._backoff(attempts)
+        goes_on = self._ledger.failed(entry, reason=reason, message=message, wait=wait)
+        self._at(f"{entry.step}:failed")
+        return goes_on
+
+    def _fail_to_undo(self, entry: Entry, error: Exception) -> bool:
+        reason, message = describe(error)
+        # It is gone, or somebody else's by now: nothing of ours is left to take back.
+        settled = isinstance(error, (ForeignEditError, NotFoundError))
+        wait = None if settled else self._backoff(entry.attempts + 1)
+        self._ledger.failed_to_undo(entry, reason=reason, message=message, wait=wait)
+        self._at(f"{entry.step}:undo_failed")
+        return settled
+
+
+def _as_json(value: JsonValue) -> JsonValue:
+    """Return *value* as it will be when read from the journal, so that the two compare."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,180 @@
+"""Leases: who may drive something now, and the proof of it in every write.
+
+A lease is a row. It is claimed by comparison with the database's clock; each
+claim raises its epoch, and every write of the holder is made in a transaction
+that names the epoch: a former holder that was paused or cut off can write
+nothing. The holder's own limit is its monotonic clock, read *before* each
+renewal, so it stops believing in its lease before anybody else can claim it.
+
+What no lease can do: a holder that is stopped between its last check and an
+outside call itself may still make that call later. Only the outside system
+could refuse it (research/durable.md, section 4); the drift check finds it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlmodel import Session, col, delete, select, update
+
+from trilock.server.domain.errors import UnavailableError
+from trilock.server.store.clock import db_now_ms
+from trilock.server.store.database import Database
+from trilock.server.store.insert import insert_if_absent
+from trilock.server.store.tables import LeaseRow
+
+TTL: Final = 10.0
+"""Seconds until somebody else may take over from a holder that died."""
+
+_CALL_SHARE: Final = 0.8
+"""How much of a lease an outside call may need, so that it ends before the lease does."""
+
+_log = logging.getLogger(__name__)
+
+
+class FencedError(Exception):
+    """Another holder has the scope: stop at once, touch nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """The right to drive *scope*. Its holder's own; renewed by every fenced write."""
+
+    scope: str
+    owner: str
+    epoch: int
+    safe_until: float
+    """On this process's monotonic clock."""
+
+
+class Leases:
+    """The leases that one owner takes."""
+
+    def __init__(self, database: Database, *, owner: str, ttl: float = TTL) -> None:
+        self._database = database
+        self._ttl = ttl
+        self.owner = owner
+
+    def claim(self, session: Session, scope: str) -> Lease | None:
+        """Return the lease on *scope*, or None if somebody has it. Counts once committed."""
+        before = time.monotonic()
+        until = db_now_ms() + self._ttl_ms
+        # A row that is being claimed or renewed right now is passed by, not waited for.
+        row = session.exec(
+            select(LeaseRow)
+            .where(LeaseRow.scope == scope, col(LeaseRow.until_ms) < db_now_ms())
+            .with_for_update(skip_locked=True)
+        ).one_or_none()
+        if row is None:
+            epoch = 1
+            if not insert_if_absent(
+                session, LeaseRow, scope=scope, owner=self.owner, epoch=epoch, until_ms=until
+            ):
+                return None
+        else:
+            epoch = row.epoch + 1
+            session.exec(
+                update(LeaseRow)
+                .where(col(LeaseRow.scope) == scope)
+                .values(owner=self.owner, epoch=epoch, until_ms=until)
+            )
+        return Lease(scope=scope, owner=self.owner, epoch=epoch, safe_until=before + self._ttl)
+
+    @contextmanager
+    def fenced(self, lease: Lease) -> Iterator[Session]:
+        """Yield a write session that exists only while *lease* is current, and renews it.
+
+        It holds the lease's row, so no claim can come in between.
+
+        Raises:
+            FencedError: Somebody else has claimed it; nothing was written.
+            UnavailableError: The database does not answer; nothing was written.
+        """
+        before = time.monotonic()
+        with self._database.write() as session:
+            self._renew(session, lease)
+            yield session
+        lease.safe_until = before + self._ttl
+
+    def cover(self, lease: Lease, *, seconds: float) -> None:
+        """Return when *lease* lasts for an outside call of *seconds*.
+
+        A call may begin only if it must end before anybody else may claim. One
+        that takes longer than any lease lives on the heartbeat.
+
+        Raises:
+            FencedError: Somebody else has claimed it: do not make the call.
+        """
+        needed = min(seconds, self._ttl * _CALL_SHARE)
+        if time.monotonic() + needed > lease.safe_until:
+            with self.fenced(lease):
+                pass
+
+    @contextmanager
+    def kept(self, lease: Lease) -> Iterator[None]:
+        """Keep *lease* alive by a heartbeat while the block runs."""
+        over = threading.Event()
+        heart = threading.Thread(
+            target=self._beat, args=(lease, over), name=f"heart {lease.scope}", daemon=True
+        )
+        heart.start()
+        try:
+            yield
+        finally:
+            over.set()
+            heart.join()
+
+    def free(self, session: Session, lease: Lease) -> None:
+        """Give *lease* back, in the holder's fenced session.
+
+        The epoch is raised, or a late heartbeat would bring the lease to life again.
+        """
+        session.exec(
+            update(LeaseRow)
+            .where(col(LeaseRow.scope) == lease.scope, col(LeaseRow.epoch) == lease.epoch)
+            .values(epoch=lease.epoch + 1, until_ms=0)
+        )
+
+    def drop(self, session: Session, lease: Lease) -> None:
+        """Give *lease* back for good: nothing is left to be driven on its scope."""
+        session.exec(
+            delete(LeaseRow).where(
+                col(LeaseRow.scope) == lease.scope, col(LeaseRow.epoch) == lease.epoch
+            )
+        )
+
+    @property
+    def _ttl_ms(self) -> int:
+        return int(self._ttl * 1000)
+
+    def _renew(self, session: Session, lease: Lease) -> None:
+        renewed = session.exec(
+            update(LeaseRow)
+            .where(col(LeaseRow.scope) == lease.scope, col(LeaseRow.epoch) == lease.epoch)
+            .values(until_ms=db_now_ms() + self._ttl_ms)
+        )
+        if renewed.rowcount != 1:
+            raise FencedError(f"{lease.scope}, epoch {lease.epoch}")
+
+    def _beat(self, lease: Lease, over: threading.Event) -> None:
+        while not over.wait(self._ttl / 3):
+            try:
+                with self._database.write() as session:
+                    self._renew(session, lease)
+            except FencedError:
+                return
+            except UnavailableError as error:
+                _log.warning("cannot renew the lease on %s: %s", lease.scope, error)
+
+
+def free_all(database: Database) -> None:
+    """Free every lease. Only under the FileLock of a SQLite file.
+
+    Nobody else drives anything then, so a lease that is found is a dead process's.
+    """
+    with database.write() as session:
+        session.exec(update(LeaseRow).values(epoch=col(LeaseRow.epoch) + 1, until_ms=0))

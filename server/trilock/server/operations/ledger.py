@@ -1,0 +1,287 @@
+"""What the holder of a lease writes about its operation: each method, one transaction.
+
+Every one of them names the lease's epoch, so who lost the lease writes nothing;
+and writes the event of what it tells of, so the history has no gap.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlmodel import Session, select
+
+from trilock.server.domain.operation import JsonValue, Operation, OperationState, StepState
+from trilock.server.operations import locks
+from trilock.server.operations.lease import Lease, Leases
+from trilock.server.operations.records import (
+    ABORTED,
+    ACTIVE,
+    database_now,
+    end,
+    lock_operation,
+    note,
+    steps_of,
+    to_domain,
+)
+from trilock.server.store.clock import now_ms
+from trilock.server.store.database import Database
+from trilock.server.store.tables import OperationRow, OperationStepRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One step, as the journal has it."""
+
+    position: int
+    step: str
+    state: StepState
+    attempts: int
+    before: JsonValue
+    result: JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One operation, as the journal has it."""
+
+    operation: Operation
+    entries: tuple[Entry, ...]
+    active: bool
+    told_to_turn_back: bool
+
+    @property
+    def forward(self) -> bool:
+        """Whether it is on its way to its pivot."""
+        return self.operation.state is OperationState.RUNNING
+
+    def next(self) -> Entry | None:
+        """Return the step to do next, or to take back next."""
+        if self.forward:
+            return next((e for e in self.entries if e.state is not StepState.DONE), None)
+        touched = {StepState.STARTED, StepState.DONE}
+        return next((e for e in reversed(self.entries) if e.state in touched), None)
+
+
+class Ledger:
+    """The writes of one holder about one operation."""
+
+    def __init__(
+        self, operation_id: str, lease: Lease, *, database: Database, leases: Leases
+    ) -> None:
+        self._id = operation_id
+        self._lease = lease
+        self._database = database
+        self._leases = leases
+
+    def read(self) -> Reading:
+        """Return what the journal says now."""
+        with self._database.read() as session:
+            row = session.exec(select(OperationRow).where(OperationRow.id == self._id)).one()
+            steps = steps_of(session, [self._id])[self._id]
+            told = _told_to_turn_back(session, row)
+        return Reading(
+            operation=to_domain(row, steps),
+            entries=tuple(_entry(step) for step in steps),
+            active=row.state in ACTIVE,
+            told_to_turn_back=told,
+        )
+
+    def cover(self, seconds: float) -> None:
+        """Return when an outside call of *seconds* may begin.
+
+        Raises:
+            FencedError: It must not: somebody else drives the operation.
+        """
+        self._leases.cover(self._lease, seconds=seconds)
+
+    def started(self, entry: Entry, *, before: JsonValue) -> None:
+        """Write the intent, with what it is going to replace."""
+        with self._write() as (session, row):
+            step = self._step(session, entry)
+            step.state = StepState.STARTED.value
+            step.attempts = entry.attempts + 1
+            step.before = before
+            step.started_ms = step.started_ms or now_ms()
+            self._note(session, row, "started", step=entry.step)
+
+    def done(self, entry: Entry, *, before: JsonValue, result: JsonValue) -> None:
+        """Write the outcome of a step."""
+        with self._write() as (session, row):
+            self._done(session, row, entry, before=before, result=result)
+
+    def run_local(self, entry: Entry, work: Callable[[Session], JsonValue], *, pivot: bool) -> None:
+        """Do *work* and write its outcome, together; or turn back, if it was told to."""
+        with self._leases.fenced(self._lease) as session:
+            # Locks before operations: the order in which everybody takes rows.
+            owned = locks.owned(session, operation_id=self._id)
+            row = lock_operation(session, self._id)
+            if not owned.issuperset(row.scopes) or _told_to_turn_back(session, row):
+                self._turn_back(session, row)
+                return
+            result = work(session)
+            self._done(session, row, entry, before=None, result=result)
+            if pivot:
+                self._pass_pivot(session, row, revision=result["revision"])
+
+    def undone(self, entry: Entry, work: Callable[[Session], None] = lambda _: None) -> None:
+        """Do *work* and write that a step is taken back, together."""
+        with self._write() as (session, row):
+            work(session)
+            self._undone(session, row, entry)
+
+    def failed(self, entry: Entry, *, reason: str, message: str, wait: float | None) -> bool:
+        """Write a failure on the way forward; return whether it goes on now, back.
+
+        Args:
+            entry: The step that failed.
+            reason: One of ErrorReason.
+            message: What to tell people.
+            wait: Seconds until it is tried again; None to turn back.
+        """
+        with self._write() as (session, row):
+            self._failed(session, row, entry, reason=reason, message=message)
+            if wait is None or _told_to_turn_back(session, row):
+                self._turn_back(session, row, reason=reason, message=f"{entry.step}: {message}")
+                return True
+            self._park(session, row, seconds=wait)
+            return False
+
+    def failed_to_undo(
+        self, entry: Entry, *, reason: str, message: str, wait: float | None
+    ) -> None:
+        """Write a failure on the way back.
+
+        Args:
+            entry: The step that failed.
+            reason: One of ErrorReason.
+            message: What to tell people.
+            wait: Seconds until it is tried again; None if nothing is left to take back.
+        """
+        with self._write() as (session, row):
+            self._failed(session, row, entry, reason=reason, message=message)
+            if wait is None:
+                self._undone(session, row, entry)
+            else:
+                self._park(session, row, seconds=wait)
+
+    def turn_back(self, *, reason: str = "", message: str = "") -> None:
+        """Write the decision to turn back."""
+        with self._write() as (session, row):
+            self._turn_back(session, row, reason=reason, message=message)
+
+    def finish(self, state: OperationState) -> None:
+        """Bring the operation to its end; give back what it has."""
+        with self._leases.fenced(self._lease) as session:
+            locks.give_back(session, operation_id=self._id)
+            row = lock_operation(session, self._id)
+            end(row, state)
+            self._note(session, row, state.lower())
+            self._leases.drop(session, self._lease)
+
+    def leave(self, entry: Entry, *, message: str, wait: float) -> None:
+        """Leave the operation to a server that knows the step."""
+        with self._write() as (session, row):
+            step = self._step(session, entry)
+            step.error = message
+            self._note(session, row, "left", step=entry.step, message=message)
+            self._park(session, row, seconds=wait)
+
+    def let_go(self) -> None:
+        """Free the lease, so that somebody else can go on at once."""
+        with self._write() as (session, _):
+            self._leases.free(session, self._lease)
+
+    @contextmanager
+    def _write(self) -> Iterator[tuple[Session, OperationRow]]:
+        with self._leases.fenced(self._lease) as session:
+            yield session, lock_operation(session, self._id)
+
+    def _done(
+        self,
+        session: Session,
+        row: OperationRow,
+        entry: Entry,
+        *,
+        before: JsonValue,
+        result: JsonValue,
+    ) -> None:
+        step = self._step(session, entry)
+        step.state = StepState.DONE.value
+        step.before, step.result, step.error = before, result, ""
+        step.ended_ms = now_ms()
+        step.started_ms = step.started_ms or step.ended_ms
+        self._note(session, row, "done", step=entry.step)
+
+    def _undone(self, session: Session, row: OperationRow, entry: Entry) -> None:
+        # The error stays: it says why it was hard to take back, or what was left.
+        step = self._step(session, entry)
+        step.state = StepState.UNDONE.value
+        step.ended_ms = now_ms()
+        self._note(session, row, "undone", step=entry.step)
+
+    def _failed(
+        self, session: Session, row: OperationRow, entry: Entry, *, reason: str, message: str
+    ) -> None:
+        step = self._step(session, entry)
+        # The same number that `started` wrote, if it came so far.
+        step.attempts = entry.attempts + 1
+        step.error = message
+        self._note(session, row, "failed", step=entry.step, reason=reason, message=message)
+
+    def _turn_back(
+        self, session: Session, row: OperationRow, *, reason: str = "", message: str = ""
+    ) -> None:
+        row.state = OperationState.COMPENSATING.value
+        row.not_before_ms = 0
+        # Whoever told it to turn back has left a reason; only a deadline has not.
+        if not row.error_reason:
+            row.error_reason = reason or ABORTED
+            row.error_message = message or "its deadline came before its pivot"
+        self._note(session, row, "turned_back", reason=row.error_reason, message=row.error_message)
+
+    def _pass_pivot(self, session: Session, row: OperationRow, *, revision: int) -> None:
+        row.pivot_revision = revision
+        if row.plan["converges"]:
+            row.state = OperationState.CONVERGING.value
+        else:
+            end(row, OperationState.SUCCEEDED)
+        self._note(session, row, row.state.lower(), revision=revision)
+        locks.give_back(session, operation_id=self._id)
+        self._leases.drop(session, self._lease)
+
+    def _park(self, session: Session, row: OperationRow, *, seconds: float) -> None:
+        row.not_before_ms = database_now(session) + int(seconds * 1000)
+        self._leases.free(session, self._lease)
+
+    def _step(self, session: Session, entry: Entry) -> OperationStepRow:
+        return session.exec(
+            select(OperationStepRow).where(
+                OperationStepRow.operation == self._id,
+                OperationStepRow.position == entry.position,
+            )
+        ).one()
+
+    def _note(self, session: Session, row: OperationRow, kind: str, **detail: JsonValue) -> None:
+        note(
+            session,
+            row,
+            kind=kind,
+            epoch=self._lease.epoch,
+            owner=self._lease.owner,
+            detail=detail or None,
+        )
+
+
+def _told_to_turn_back(session: Session, row: OperationRow) -> bool:
+    return row.abort_at_ms is not None and row.abort_at_ms <= database_now(session)
+
+
+def _entry(row: OperationStepRow) -> Entry:
+    return Entry(
+        position=row.position,
+        step=row.step,
+        state=StepState(row.state),
+        attempts=row.attempts,
+        before=row.before,
+        result=row.result,
+    )

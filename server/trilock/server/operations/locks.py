@@ -1,0 +1,64 @@
+"""Locks: one operation at a time on a scope (I4). Rows, so that they outlive every crash.
+
+They are taken in sorted order, in the transaction that submits the operation,
+and given back at its pivot or at its end. The order in which a transaction takes
+rows is lease, locks, operations, live row, store; no two ever wait for each other.
+"""
+
+from collections.abc import Iterable
+
+from sqlmodel import Session, col, delete, select
+
+from trilock.server.domain.errors import BusyError
+from trilock.server.store.insert import insert_if_absent
+from trilock.server.store.tables import LockRow
+
+
+def take(
+    session: Session, scopes: Iterable[str], *, operation_id: str, preempts: bool
+) -> tuple[str, ...]:
+    """Take every scope for the operation.
+
+    Args:
+        session: The transaction that submits it.
+        scopes: What to take; in sorted order, whatever the caller's.
+        operation_id: Who takes them.
+        preempts: Whether to take away what another operation has.
+
+    Returns:
+        The operations that something was taken away from.
+
+    Raises:
+        BusyError: Another operation has one of them; it is named.
+    """
+    robbed = []
+    for scope in sorted(set(scopes)):
+        while not insert_if_absent(session, LockRow, scope=scope, operation=operation_id):
+            lock = session.exec(
+                select(LockRow).where(LockRow.scope == scope).with_for_update()
+            ).one_or_none()
+            if lock is None:
+                continue  # given back between the two statements
+            if not preempts:
+                raise BusyError(scope=scope, operation=f"operations/{lock.operation}")
+            robbed.append(lock.operation)
+            lock.operation = operation_id
+            session.add(lock)
+            break
+    return tuple(sorted(set(robbed)))
+
+
+def owned(session: Session, *, operation_id: str) -> set[str]:
+    """Return the scopes the operation has; nobody can take them until the commit."""
+    query = (
+        select(LockRow.scope)
+        .where(LockRow.operation == operation_id)
+        .order_by(col(LockRow.scope))
+        .with_for_update()
+    )
+    return set(session.exec(query))
+
+
+def give_back(session: Session, *, operation_id: str) -> None:
+    """Give back whatever the operation still has. Idempotent."""
+    session.exec(delete(LockRow).where(col(LockRow.operation) == operation_id))
