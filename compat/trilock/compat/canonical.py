@@ -1,11 +1,12 @@
-"""The canonical form of a registry object, in three parts, and its digest.
+"""The canonical form of a registry object, in two parts, and the digest of a form.
 
 Two objects have the same semantics form exactly when they make values in the
-same way, and the same docs form exactly when they say the same about it. What a
+same way, and the same docs form exactly when they say the same to people. What a
 consumer sees (features, their types and names) is in neither: that is the
 contract, which `parse_features` puts together over the whole service.
 
 Inputs of a transformation count as semantics, with their types; outputs do not.
+Join keys count as both: they are asked for, and values are found by them.
 """
 
 import hashlib
@@ -28,17 +29,15 @@ Json = Any
 def digest(form: Json) -> str:
     """Return the hex sha256 of *form*: equal in any process, whatever the order of keys."""
     versioned = {"form_version": FORM_VERSION, "form": form}
-    text = json.dumps(versioned, sort_keys=True, separators=(",", ":"), allow_nan=True)
+    text = json.dumps(versioned, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def semantics_form(raw: RawObject) -> Json:
     """Return how the values of *raw* are made, as JSON."""
-    root = ROOTS.get(raw.kind, OPAQUE)
-    form = _semantics(raw.definition, message=root, outputs=True)
-    spec = form.get("spec", form) if isinstance(form, dict) else {}
-    spec.pop("name", None)  # The key that the digest is stored under says it.
-    return form
+    form = _semantics(raw.definition, message=ROOTS.get(raw.kind, OPAQUE), outputs=True)
+    # The key that the digest is stored under says the name.
+    return _without_name(form) if raw.kind == "data_source" else _without_spec_name(form)
 
 
 def docs_form(raw: RawObject) -> Json:
@@ -52,12 +51,41 @@ def unknown_fields(raw: RawObject) -> Iterator[str]:
     if root is None:
         yield "its kind"
         return
-    yield from _unknown(raw.definition, message=root, path="")
+    for message, value, path in _walk(raw.definition, message=root, path=""):
+        if not isinstance(value, dict):
+            yield path or "the definition"
+        else:
+            known = SHAPES[message].fields
+            yield from (_join(path, key) for key in value if key not in known)
 
 
 def bodies(raw: RawObject) -> Iterator[str]:
     """Yield the digest of every pickled transformation in *raw*, in a stable order."""
-    yield from _bodies(raw.definition)
+    root = ROOTS.get(raw.kind, OPAQUE)
+    for message, value, _ in _walk(raw.definition, message=root, path=""):
+        if message == "UserDefinedFunction" and isinstance(value, dict):
+            found = body_digest(value)
+            if found is not None:
+                yield found
+
+
+def _walk(value: Json, *, message: str, path: str) -> Iterator[tuple[str, Json, str]]:
+    """Yield every message in *value* with its name and path, in the order of the fields' names."""
+    if message == OPAQUE:
+        return
+    yield message, value, path
+    if not isinstance(value, dict):
+        return
+    shape = SHAPES[message]
+    for key in sorted(value):
+        inner, here = value[key], _join(path, key)
+        if key in shape.messages:
+            for one in inner if isinstance(inner, list) else [inner]:
+                yield from _walk(one, message=shape.messages[key], path=here)
+        elif key in shape.maps:
+            named = inner.items() if isinstance(inner, dict) else [("", inner)]
+            for name, one in sorted(named):
+                yield from _walk(one, message=shape.maps[key], path=_join(here, name))
 
 
 def _semantics(value: Json, *, message: str, outputs: bool) -> Json:
@@ -79,24 +107,25 @@ def _semantics(value: Json, *, message: str, outputs: bool) -> Json:
     for key, inner in value.items():
         if key in shape.noise or key in shape.docs or (outputs and key in shape.contract):
             continue
-        part = _member(inner, key=key, shape=shape, outputs=_are_outputs(key, within=message))
-        if not _is_default(part) and not (key == "ttl" and part in ("0s", {})):
+        # What the object itself and a service's projections take is delivered. All other
+        # features (of a source view, a request, an on-demand view's sources) go in.
+        delivered = outputs and key in _DELIVERED
+        part = _member_semantics(inner, key=key, shape=shape, outputs=delivered)
+        if not _is_default(part) and not (key == "ttl" and part == "0s"):
             form[key] = part
     return form
 
 
-def _are_outputs(key: str, *, within: str) -> bool:
-    # The features of the object itself and of a service's projections are delivered. All
-    # others (a source view's, a request's, an on-demand view's sources') go in.
-    return key in {"spec", "features", "feature_columns"} and within != "OnDemandSource"
+_DELIVERED: Final = frozenset({"spec", "features", "feature_columns"})
 
 
-def _member(inner: Json, *, key: str, shape: Shape, outputs: bool) -> Json:
+def _member_semantics(inner: Json, *, key: str, shape: Shape, outputs: bool) -> Json:
     if key in shape.maps and isinstance(inner, dict):
         kind = shape.maps[key]
         return {name: _semantics(one, message=kind, outputs=False) for name, one in inner.items()}
     if key not in shape.messages:
-        return inner if isinstance(inner, dict) else _plain(inner)
+        plain = _plain(inner)
+        return None if plain == {} else plain
     kind = shape.messages[key]
     if not isinstance(inner, list):
         return _semantics(inner, message=kind, outputs=outputs)
@@ -109,78 +138,60 @@ def _field_semantics(field: Mapping[str, Json], *, outputs: bool) -> Json:
     if outputs:
         metric = field.get("vector_search_metric")
         return {"name": field.get("name"), "vector_search_metric": metric} if metric else {}
+    form = {
+        key: _plain(value)
+        for key, value in field.items()
+        if key not in SHAPES["FeatureSpecV2"].docs
+    }
     tags = field.get("tags")
-    types = {tag: text for tag, text in (tags or {}).items() if tag in TYPE_TAGS}
-    kept = {key: _plain(value) for key, value in field.items() if key not in _FIELD_DOCS}
-    return {key: value for key, value in {**kept, "tags": types}.items() if not _is_default(value)}
+    if isinstance(tags, dict):
+        form |= {tag: text for tag, text in tags.items() if tag in TYPE_TAGS}
+    return {key: value for key, value in form.items() if not _is_default(value)}
 
 
-_FIELD_DOCS: Final = SHAPES["FeatureSpecV2"].docs
+def _without_spec_name(form: Json) -> Json:
+    if not isinstance(form, dict) or "spec" not in form:
+        return form
+    return {**form, "spec": _without_name(form["spec"])}
+
+
+def _without_name(form: Json) -> Json:
+    if not isinstance(form, dict):
+        return form
+    return {key: value for key, value in form.items() if key != "name"}
 
 
 def _docs(value: Json, *, message: str) -> Json:
     if message in {OPAQUE, "UserDefinedFunction"} or not isinstance(value, dict):
         return None
     shape = SHAPES[message]
-    form: dict[str, Json] = {}
-    for key, inner in value.items():
-        part: Json = None
-        if key in shape.docs:
-            part = inner
-            if key == "tags" and isinstance(inner, dict):
-                part = {tag: text for tag, text in inner.items() if tag not in TYPE_TAGS}
-        elif key in shape.messages:
-            part = _member_docs(inner, message=shape.messages[key])
-        elif key in shape.maps and isinstance(inner, dict):
-            found = {name: _docs(one, message=shape.maps[key]) for name, one in inner.items()}
-            part = {name: docs for name, docs in found.items() if docs is not None}
-        if part is not None and not _is_default(part) and part != {}:
-            form[key] = part
-    if form and "name" in value:
-        form["name"] = value["name"]
-    return form or None
+    form = {
+        key: part
+        for key, inner in value.items()
+        if not _is_default(part := _member_docs(inner, key=key, shape=shape)) and part != {}
+    }
+    return {**form, "name": value.get("name")} if form else None
 
 
-def _member_docs(inner: Json, *, message: str) -> Json:
+def _member_docs(inner: Json, *, key: str, shape: Shape) -> Json:
+    if key in shape.docs:
+        if key == "tags" and isinstance(inner, dict):
+            return {tag: text for tag, text in inner.items() if tag not in TYPE_TAGS}
+        return inner
+    if key in shape.maps and isinstance(inner, dict):
+        found = {name: _docs(one, message=shape.maps[key]) for name, one in inner.items()}
+        return {name: docs for name, docs in found.items() if docs is not None}
+    if key not in shape.messages:
+        return None
+    kind = shape.messages[key]
     if not isinstance(inner, list):
-        return _docs(inner, message=message)
-    found = [docs for one in inner if (docs := _docs(one, message=message)) is not None]
-    return sorted(found, key=_canonical_text)
-
-
-def _unknown(value: Json, *, message: str, path: str) -> Iterator[str]:
-    if message == OPAQUE:
-        return
-    if not isinstance(value, dict):
-        yield path or "."
-        return
-    shape = SHAPES[message]
-    known = shape.contract | shape.semantics | shape.docs | shape.noise
-    for key, inner in value.items():
-        here = f"{path}.{key}" if path else key
-        if key in shape.messages:
-            for one in inner if isinstance(inner, list) else [inner]:
-                yield from _unknown(one, message=shape.messages[key], path=here)
-        elif key in shape.maps:
-            for one in inner.values() if isinstance(inner, dict) else [inner]:
-                yield from _unknown(one, message=shape.maps[key], path=here)
-        elif key not in known:
-            yield here
-
-
-def _bodies(value: Json) -> Iterator[str]:
-    if isinstance(value, dict):
-        if "body_text" in value and (found := body_digest(value)):
-            yield found
-        for key in sorted(value):
-            yield from _bodies(value[key])
-    elif isinstance(value, list):
-        for item in value:
-            yield from _bodies(item)
+        return _docs(inner, message=kind)
+    items = [docs for one in inner if (docs := _docs(one, message=kind)) is not None]
+    return sorted(items, key=_canonical_text)
 
 
 def _plain(value: Json) -> Json:
-    """Return *value* without what protobuf leaves out or not as it likes."""
+    """Return *value* without what protobuf leaves out or not, as it is asked to."""
     if isinstance(value, dict):
         parts = {key: _plain(inner) for key, inner in value.items()}
         return {key: part for key, part in parts.items() if not _is_default(part)}
@@ -190,8 +201,12 @@ def _plain(value: Json) -> Json:
 
 
 def _is_default(value: Json) -> bool:
-    # An empty message is not a default: `{"parquet_format": {}}` says which it is.
+    # An empty message is not one: `{"parquet_format": {}}` says which format it is.
     return value is None or value in ("", "0", [], 0)  # False == 0
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
 
 
 def _canonical_text(value: Json) -> str:

@@ -1,26 +1,41 @@
-"""The rule table: the only place that lists the rules."""
+"""The rule table: the only place that lists all rules."""
 
 from typing import Final
 
+from trilock.compat.fit_rules import FIT_RULES
 from trilock.compat.rule import Rule
 from trilock.compat.rules import (
+    con001_consumer_unserved,
+    con002_consumer_meaning,
     evi001_evidence_missing,
-    fit001_feature_missing,
-    fit002_signature_missing,
-    fit003_type_refused,
-    fit004_data_dependent,
-    fit005_missing_row,
-    fit006_aware_time,
-    fit012_unchecked,
+    evi002_predecessor_unknown,
+    evi003_consumer_unknown,
+    evi004_sink_type_unknown,
+    evo001_feature_missing,
+    evo002_feature_retyped,
+    evo003_input_added,
+    lin001_commit_differs,
+    lin002_service_differs,
+    pol001_waiver_expired,
+    sem001_meaning_changed,
+    sem002_body_changed,
 )
 
 RULES: Final[tuple[Rule, ...]] = (
+    con001_consumer_unserved.RULE,
+    con002_consumer_meaning.RULE,
     evi001_evidence_missing.RULE,
-    fit001_feature_missing.RULE,
-    fit002_signature_missing.RULE,
-    fit003_type_refused.RULE,
-    fit004_data_dependent.RULE,
-    fit005_missing_row.RULE,
-    fit006_aware_time.RULE,
-    fit012_unchecked.RULE,
+    evi002_predecessor_unknown.RULE,
+    evi003_consumer_unknown.RULE,
+    evi004_sink_type_unknown.RULE,
+    evo001_feature_missing.RULE,
+    evo002_feature_retyped.RULE,
+    evo003_input_added.RULE,
+    *FIT_RULES,
+    lin001_commit_differs.RULE,
+    lin002_service_differs.RULE,
+    pol001_waiver_expired.RULE,
+    sem001_meaning_changed.RULE,
+    sem002_body_changed.RULE,
 )
+"""Every rule there is or ever was, sorted by id."""

@@ -5,7 +5,7 @@ itself could not serve in `broken`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from trilock.compat.canonical import (
@@ -45,20 +45,8 @@ class _Column:
     vector_length: int | None
 
 
-@dataclass(slots=True)
 class _Parser:
     """Collects, in one pass over the service, all that a `FeatureSet` says."""
-
-    objects: Sequence[RawObject]
-    service: str
-    views: dict[str, RawObject] = field(init=False)
-    by_key: dict[str, RawObject] = field(init=False)
-    semantics: dict[str, str] = field(init=False)
-    features: list[Feature] = field(default_factory=list)
-    join_keys: dict[str, FeatureType] = field(default_factory=dict)
-    request_fields: dict[str, FeatureType] = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
-    undecidable: list[str] = field(default_factory=list)
 
     def __init__(self, objects: Sequence[RawObject], *, service: str) -> None:
         self.objects = sorted(objects, key=_key)
@@ -66,14 +54,17 @@ class _Parser:
         self.by_key = {_key(raw): raw for raw in self.objects}
         self.views = {raw.name: raw for raw in self.objects if raw.kind in VIEW_KINDS}
         self.semantics = {_key(raw): digest(semantics_form(raw)) for raw in self.objects}
-        self.features, self.broken, self.undecidable = [], [], []
-        self.join_keys, self.request_fields = {}, {}
+        self.features: list[Feature] = []
+        self.join_keys: dict[str, FeatureType] = {}
+        self.request_fields: dict[str, FeatureType] = {}
+        self.broken: set[str] = set()
+        self.undecidable: set[str] = set()
 
     def parse(self) -> FeatureSet:
         self._look_for_unknown_fields()
         raw = self.by_key.get(f"feature_service/{self.service}")
         if raw is None:
-            self.undecidable.append(f"feature service {self.service!r} is not among the objects")
+            self.undecidable.add(f"feature service {self.service!r} is not among the objects")
         else:
             for projection in _messages(_spec(raw), "features"):
                 self._project(projection)
@@ -95,110 +86,108 @@ class _Parser:
             digests=Digests(
                 contract=digest(contract), semantics=digest(self.semantics), docs=digest(docs)
             ),
-            broken=tuple(sorted(set(self.broken))),
-            undecidable=tuple(sorted(set(self.undecidable))),
+            broken=tuple(sorted(self.broken)),
+            undecidable=tuple(sorted(self.undecidable)),
         )
 
     def _look_for_unknown_fields(self) -> None:
         for raw in self.objects:
             if raw.unknown_fields:
-                self.undecidable.append(
+                self.undecidable.add(
                     f"{_key(raw)} was written by a newer Feast: it has fields that are not known"
                 )
-            self.undecidable += [
+            self.undecidable.update(
                 f"{_key(raw)}: {path} is not known to this version of trilock"
                 for path in unknown_fields(raw)
-            ]
+            )
 
     def _project(self, projection: Json) -> None:
         """Add what one projection of the service delivers, and what it needs for that."""
         name = _text(projection, "feature_view_name")
         view = self.views.get(name)
         if view is None:
-            self.undecidable.append(f"view {name!r} is not among the objects")
+            self.undecidable.add(f"view {name!r} is not among the objects")
             return
         if "version_tag" in projection:
-            self.undecidable.append(
+            self.undecidable.add(
                 f"{name}@v{projection['version_tag']} is pinned to a version of the view that is"
                 " not among the objects"
             )
         if _spec(view).get("disabled"):
-            self.broken.append(f"view {name!r} is disabled")
+            self.broken.add(f"view {name!r} is disabled")
         use = _text(projection, "feature_view_name_alias") or name
-        keys = {column.name for column in _columns(_spec(view), "entity_columns")}
         made_by = tuple(sorted(self._makers(view, seen=set())))
         semantics = self._feature_semantics(made_by, projection=projection)
-        for column in self._projected(projection, view=view):
-            # A stream view's features contain its entity columns on the wire.
-            if column.name in keys:
-                continue
+        self._require_coherent(view, projection, reader=f"feature service {self.service!r}")
+        for column in _features(projection, "feature_columns", view=view):
             if has_unknown(column.type):
-                self.undecidable.append(f"type of {use}:{column.name}: {column.type}")
+                self.undecidable.add(f"type of {use}:{column.name}: {column.type}")
             self.features.append(
                 Feature(
                     view=use,
                     name=column.name,
                     type=column.type,
                     vector_length=column.vector_length,
-                    nullable=self._nullable(view),
+                    nullable=_nullable(view),
                     made_by=made_by,
                     semantics=semantics,
                 )
             )
-        self._need(view, projection=projection)
+        self._need(view, projection=projection, above=())
 
-    def _projected(self, projection: Json, *, view: RawObject) -> Iterator[_Column]:
-        """Yield the columns that *projection* takes, if *view* still has them so."""
-        have = {column.name: column for column in _columns(_spec(view), "features")}
-        for column in _columns(projection, "feature_columns"):
+    def _require_coherent(self, view: RawObject, projection: Json, *, reader: str) -> None:
+        """Note where *view* no longer has what *projection* takes of it."""
+        have = {column.name: column for column in _features(_spec(view), "features", view=view)}
+        for column in _features(projection, "feature_columns", view=view):
             found = have.get(column.name)
             if found is None:
-                self.broken.append(
-                    f"view {view.name!r} has no {column.name!r}, which {self.service!r} takes of it"
-                )
+                self.broken.add(f"{reader} takes {column.name!r} of {view.name!r}, which is gone")
             elif found != column:
-                self.broken.append(
-                    f"{view.name}:{column.name} is {found.type} in the view and {column.type} in"
-                    f" what {self.service!r} takes of it"
+                self.broken.add(
+                    f"{reader} takes {view.name}:{column.name} as {column.type}, but it is"
+                    f" {found.type} in the view"
                 )
-            yield column
 
-    def _need(self, view: RawObject, *, projection: Json) -> None:
-        """Add the join keys and request fields that reading *view* takes."""
-        renamed = projection.get("join_key_map")
-        renamed = renamed if isinstance(renamed, dict) else {}
+    def _need(self, view: RawObject, *, projection: Json, above: tuple[str, ...]) -> None:
+        """Add the join keys and request fields that reading *view* takes.
+
+        Args:
+            view: What is read.
+            projection: How, by the service or by the view above it.
+            above: The views that led here; a view cannot be made from itself.
+        """
+        if view.name in above:
+            self.broken.add(f"view {view.name!r} is made from itself")
+            return
+        renamed = _message(projection, "join_key_map")
         for column in _columns(_spec(view), "entity_columns"):
             if column.name != _NO_ENTITY:
                 self._input(self.join_keys, str(renamed.get(column.name, column.name)), column)
         for kind, source in _sources(view):
             if kind == "request_data_source":
-                for column in _columns(_message(source, "request_data_options"), "schema"):
-                    self._input(self.request_fields, column.name, column)
-            elif kind == "feature_view_projection":
-                name = _text(source, "feature_view_name")
-                if name in self.views:
-                    self._still_has(self.views[name], source, reader=view.name)
-                    self._need(self.views[name], projection=source)
-                else:
-                    self.undecidable.append(
-                        f"view {name!r}, a source of {view.name!r}, is not among the objects"
-                    )
+                self._need_request(source, reader=view.name)
+            elif kind != "feature_view_projection":
+                self.undecidable.add(f"a source of {view.name!r} is of an old form")
+            elif (name := _text(source, "feature_view_name")) in self.views:
+                self._require_coherent(self.views[name], source, reader=f"view {view.name!r}")
+                self._need(self.views[name], projection=source, above=(*above, view.name))
             else:
-                self.undecidable.append(f"a source of {view.name!r} is of an old form")
-
-    def _still_has(self, view: RawObject, source: Json, *, reader: str) -> None:
-        have = {column.name: column for column in _columns(_spec(view), "features")}
-        for column in _columns(source, "feature_columns"):
-            if have.get(column.name) != column:
-                self.broken.append(
-                    f"{view.name}:{column.name}, an input of {reader!r}, is gone or of another type"
+                self.undecidable.add(
+                    f"view {name!r}, a source of {view.name!r}, is not among the objects"
                 )
+
+    def _need_request(self, source: Json, *, reader: str) -> None:
+        options = _message(source, "request_data_options")
+        for column in _columns(options, "schema"):
+            self._input(self.request_fields, column.name, column)
+        if options.get("deprecated_schema"):
+            self.undecidable.add(f"the request source of {reader!r} is of an old form")
 
     def _input(self, inputs: dict[str, FeatureType], name: str, column: _Column) -> None:
         if has_unknown(column.type):
-            self.undecidable.append(f"type of {name}: {column.type}")
+            self.undecidable.add(f"type of {name}: {column.type}")
         if inputs.setdefault(name, column.type) != column.type:
-            self.broken.append(f"{name!r} is wanted as {inputs[name]} and as {column.type}")
+            self.broken.add(f"{name!r} is wanted as {inputs[name]} and as {column.type}")
 
     def _makers(self, view: RawObject, *, seen: set[str]) -> set[str]:
         """Return the keys of *view* and of everything it is made from."""
@@ -207,7 +196,7 @@ class _Parser:
             return seen
         seen.add(key)
         names = [
-            *(f"entity/{name}" for name in spec.get("entities", ())),
+            *(f"entity/{name}" for name in _list(spec, "entities")),
             *(
                 f"data_source/{_text(_message(spec, source), 'name')}"
                 for source in ("batch_source", "stream_source", "source")
@@ -229,10 +218,6 @@ class _Parser:
         }
         return digest([sorted(self.semantics[key] for key in made_by), joined])
 
-    def _nullable(self, view: RawObject) -> bool:
-        sources = list(_sources(view))
-        return not sources or any(kind != "request_data_source" for kind, _ in sources)
-
 
 def _key(raw: RawObject) -> str:
     return f"{raw.kind}/{raw.name}"
@@ -248,8 +233,14 @@ def _sources(view: RawObject) -> Iterator[tuple[str, Json]]:
     if view.kind != "on_demand_feature_view" or not isinstance(sources, dict):
         return
     for name in sorted(sources):
-        for kind, source in sources[name].items() if isinstance(sources[name], dict) else ():
-            yield kind, source if isinstance(source, dict) else {}
+        for kind in _message(sources, name):
+            yield kind, _message(sources[name], kind)
+
+
+def _nullable(view: RawObject) -> bool:
+    # What is computed from the request alone is always there; all else can lack its row.
+    sources = list(_sources(view))
+    return not sources or any(kind != "request_data_source" for kind, _ in sources)
 
 
 def _columns(message: Json, name: str) -> Iterator[_Column]:
@@ -264,13 +255,23 @@ def _columns(message: Json, name: str) -> Iterator[_Column]:
         )
 
 
+def _features(message: Json, name: str, *, view: RawObject) -> Iterator[_Column]:
+    """Yield the features in a list; a stream view's list has its entity columns too."""
+    keys = {column.name for column in _columns(_spec(view), "entity_columns")}
+    return (column for column in _columns(message, name) if column.name not in keys)
+
+
 def _fields(types: Mapping[str, FeatureType]) -> tuple[InputField, ...]:
     return tuple(InputField(name=name, type=types[name]) for name in sorted(types))
 
 
-def _messages(message: Json, name: str) -> list[Json]:
+def _list(message: Json, name: str) -> list[Any]:
     found = message.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return found if isinstance(found, list) else []
+
+
+def _messages(message: Json, name: str) -> list[Json]:
+    return [one for one in _list(message, name) if isinstance(one, dict)]
 
 
 def _message(message: Json, name: str) -> Json:

@@ -29,6 +29,12 @@ class Shape:
     sorted: frozenset[str] = frozenset()
     """Lists whose order means nothing."""
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field of the message."""
+        plain = self.contract | self.semantics | self.docs | self.noise
+        return plain | self.messages.keys() | self.maps.keys()
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -112,6 +118,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         docs=_words("description owner tags"),
         noise=_words("project"),
         messages={"features": "FeatureViewProjection", "logging_config": "LoggingConfig"},
+        sorted=_words("features"),
     ),
     "EntitySpecV2": Shape(
         semantics=_words("name value_type join_key"),

@@ -56,4 +56,4 @@ class Consumer:
     """Its features as they would be after the swap."""
     columns: tuple[str, ...] | None = None
     policy: Policy = field(default_factory=Policy)
-    """How it is served; waivers are its own too."""
+    """How it is served."""

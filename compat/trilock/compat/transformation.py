@@ -10,7 +10,6 @@ Not seen: globals, helpers and imported packages. The pipeline commit covers the
 """
 
 import ast
-import base64
 import hashlib
 import json
 import textwrap
@@ -41,7 +40,7 @@ def body_digest(function: Mapping[str, Any]) -> str | None:
     body = function.get("body")
     if not isinstance(body, str) or not body:
         return None
-    return hashlib.sha256(base64.b64decode(body)).hexdigest()
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def _source_form(text: str) -> Mapping[str, str]:

@@ -2,24 +2,35 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Final
 
 from trilock.compat.report import Category, Severity
 from trilock.compat.rule import Context, Rule, Violation
 
 
+_MOST_HINTS: Final = 5
+"""A hint looks at every column; a model of other features altogether needs none."""
+
+
 def _check(context: Context) -> Iterator[Violation]:
     service = context.subject.features.service
-    for reading in context.readings:
-        if reading.column is None and reading.spec.required:
-            close = get_close_matches(reading.path, context.frame.columns, n=1)
-            hint = f"; there is {close[0]!r}" if close else ""
-            yield Violation(
-                path=reading.path,
-                expected=reading.expected,
-                found="nothing",
-                message=f"the model expects {reading.path!r} ({reading.expected}), but"
-                f" {service!r} does not deliver it{hint}",
-            )
+    missing = [
+        reading for reading in context.readings if reading.column is None and reading.spec.required
+    ]
+    for reading in missing:
+        hint = _hint(context, name=reading.path) if len(missing) <= _MOST_HINTS else ""
+        yield Violation(
+            path=reading.path,
+            expected=reading.expected,
+            found="nothing",
+            message=f"the model expects {reading.path!r} ({reading.expected}), but {service!r}"
+            f" does not deliver it{hint}",
+        )
+
+
+def _hint(context: Context, *, name: str) -> str:
+    close = get_close_matches(name, context.frame.columns, n=1)
+    return f"; there is {close[0]!r}" if close else ""
 
 
 RULE = Rule(

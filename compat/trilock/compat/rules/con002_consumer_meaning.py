@@ -1,0 +1,41 @@
+"""CON002: features that another bundle reads keep their meaning."""
+
+from collections.abc import Iterator
+
+from trilock.compat.evolution import changed_meanings
+from trilock.compat.report import Category, Severity
+from trilock.compat.rule import Context, Rule, Violation
+from trilock.compat.subject import Consumer
+
+
+def _check(context: Context) -> Iterator[Violation]:
+    for consumer in context.consumers:
+        changes = changed_meanings(consumer.recorded, consumer.after, policy=consumer.policy)
+        for change in changes:
+            if _reads(consumer, change.column):
+                yield Violation(
+                    path=f"{consumer.name}/{change.ref}",
+                    expected="made as it was recorded",
+                    found=f"changed: {change.what}",
+                    message=f"{consumer.name} expects {change.ref!r} as it was recorded, but it"
+                    f" would be made in another way: {change.what}",
+                )
+
+
+def _reads(consumer: Consumer, column: str) -> bool:
+    if consumer.signature is None:
+        return True
+    if consumer.signature.named:
+        return any(spec.name == column for spec in consumer.signature.inputs)
+    return consumer.columns is None or column in consumer.columns
+
+
+RULE = Rule(
+    id="CON002",
+    category=Category.CONSUMERS,
+    severity=Severity.ERROR,
+    purpose="Features that another bundle reads keep their meaning.",
+    remedy="deploy side by side, which touches no other bundle, or give the new meaning a new name",
+    example="weather:temp changes from F to C in place, and models/eta/bundles/4 reads it too",
+    check=_check,
+)

@@ -1,0 +1,32 @@
+"""EVI003: what a swap does to each other bundle can be told."""
+
+from collections.abc import Iterator
+
+from trilock.compat.report import Category, Severity
+from trilock.compat.rule import Context, Rule, Violation
+
+
+def _check(context: Context) -> Iterator[Violation]:
+    for consumer in context.consumers:
+        missing = [*consumer.recorded.undecidable, *consumer.after.undecidable]
+        same = consumer.recorded.digests.contract == consumer.after.digests.contract
+        if consumer.signature is None and not same:
+            missing.append("its model has no signature, and the contract of its features changes")
+        for what in missing:
+            yield Violation(
+                path=consumer.name,
+                expected="another bundle whose fit can be judged",
+                found=what,
+                message=f"{consumer.name} reads these features too, but {what}",
+            )
+
+
+RULE = Rule(
+    id="EVI003",
+    category=Category.EVIDENCE,
+    severity=Severity.ERROR,
+    purpose="What a swap does to each other bundle can be told.",
+    remedy="deploy side by side, which touches no other bundle, or record that bundle again",
+    example="the eta model shares a view and was logged without a signature",
+    check=_check,
+)
