@@ -44,43 +44,43 @@ _SYMBOLS: Final = {
 }
 
 # One row per pandas column, one column per MLflow scalar:
-#                       boolean integer long float double string binary datetime
+#                             boolean integer long    float   double  string  binary  datetime
 _TABLE: Final = """
-bool                    ok      -       -    -     -      -      -      -
-int8                    -       ok      ok   -     ok     -      -      -
-int16                   -       ok      ok   -     ok     -      -      -
-int32                   -       ok      ok   -     ok     -      -      -
-int64                   -       -       ok   ?     ?      -      -      -
-uint8                   -       ok      ok   -     ok     -      -      -
-uint16                  -       ok      ok   -     ok     -      -      -
-uint32                  -       -       ok   -     ok     -      -      -
-uint64                  -       -       -    -     -      -      -      -
-float16                 -       -       -    ok    ok     -      -      -
-float32                 -       -       -    ok    ok     -      -      -
-float64                 -       -       -    -     ok     -      -      -
-string                  -       -       -    -     -      ok     !      -
-datetime64              -       -       -    -     -      -      -      ok
-datetime64[UTC]         -       -       -    -     -      -      -      -
-object[None]            ok      -       -    -     ok     ok     ok     ok
-object[bool+None]       ok      -       -    -     !      !      !      -
-object[str]             !       -       -    -     ?      ok     !      ?
-object[str+None]        !       -       -    -     ?      ok     !      ?
-object[bytes]           !       -       -    -     ?      !      ok     ?
-object[bytes+None]      !       -       -    -     ?      !      ok     ?
-object[UUID]            !       -       -    -     -      !      !      -
-object[UUID+None]       !       -       -    -     -      !      !      -
-object[Decimal]         !       -       -    -     ok     !      !      ?
-object[Decimal+None]    !       -       -    -     ok     !      !      ?
-object[list]            !       -       -    -     -      !      !      ?
-object[list+None]       !       -       -    -     -      !      !      ?
-object[set]             !       -       -    -     -      !      !      ?
-object[set+None]        !       -       -    -     -      !      !      ?
-object[dict]            !       -       -    -     -      !      !      ?
-object[dict+None]       !       -       -    -     -      !      !      ?
-object[array of pairs]       !  -       -    -     -      !      !      ?
-object[array of pairs+None]  !  -       -    -     -      !      !      ?
-object[parsed JSON]          ?  ?       ?    ?     ?      ?      ?      ?
-object[parsed JSON+None]     ?  ?       ?    ?     ?      ?      ?      ?
+bool                          ok      -       -       -       -       -       -       -
+int8                          -       ok      ok      -       ok      -       -       -
+int16                         -       ok      ok      -       ok      -       -       -
+int32                         -       ok      ok      -       ok      -       -       -
+int64                         -       -       ok      ?       ?       -       -       -
+uint8                         -       ok      ok      -       ok      -       -       -
+uint16                        -       ok      ok      -       ok      -       -       -
+uint32                        -       -       ok      -       ok      -       -       -
+uint64                        -       -       -       -       -       -       -       -
+float16                       -       -       -       ok      ok      -       -       -
+float32                       -       -       -       ok      ok      -       -       -
+float64                       -       -       -       -       ok      -       -       -
+string                        -       -       -       -       -       ok      !       -
+datetime64                    -       -       -       -       -       -       -       ok
+datetime64[UTC]               -       -       -       -       -       -       -       -
+object[None]                  ok      -       -       -       ok      ok      ok      ok
+object[bool+None]             ok      -       -       -       !       !       !       -
+object[str]                   !       -       -       -       ?       ok      !       ?
+object[str+None]              !       -       -       -       ?       ok      !       ?
+object[bytes]                 !       -       -       -       ?       !       ok      -
+object[bytes+None]            !       -       -       -       ?       !       ok      -
+object[UUID]                  !       -       -       -       -       !       !       -
+object[UUID+None]             !       -       -       -       -       !       !       -
+object[Decimal]               !       -       -       -       ok      !       !       -
+object[Decimal+None]          !       -       -       -       ok      !       !       -
+object[list]                  !       -       -       -       ?       !       !       -
+object[list+None]             !       -       -       -       ?       !       !       -
+object[set]                   !       -       -       -       ?       !       !       -
+object[set+None]              !       -       -       -       ?       !       !       -
+object[dict]                  !       -       -       -       ?       !       !       -
+object[dict+None]             !       -       -       -       ?       !       !       -
+object[array of pairs]        !       -       -       -       ?       !       !       -
+object[array of pairs+None]   !       -       -       -       ?       !       !       -
+object[parsed JSON]           ?       -       ?       ?       ?       ?       ?       ?
+object[parsed JSON+None]      ?       -       -       -       ?       ?       ?       ?
 """
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from trilock.compat.report import Category, Severity
 from trilock.compat.rule import Context, Rule, Violation
 
-
 _MOST_HINTS: Final = 5
 """A hint looks at every column; a model of other features altogether needs none."""
 
