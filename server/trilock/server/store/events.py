@@ -1,0 +1,104 @@
+"""Events: what changed, by revision, for those who follow.
+
+Events are kept for a while and then dropped, the oldest first; how far is kept
+too, so that who asks for a dropped one is told, and not given a gap.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlmodel import Session, col, delete, func, select
+
+from trilock.server.store.counters import generation, revision
+from trilock.server.store.releases import live_bundles
+from trilock.server.store.tables import CounterRow, EventRow
+
+LIVE: Final = "LIVE"
+"""Kind of the event of a changed live row; its payload has the whole LiveBundle."""
+
+_COMPACTED: Final = "events/compacted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One changed live row."""
+
+    revision: int
+    live: dict[str, Any]
+    """The LiveBundle as protobuf's JSON form, without the generation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """All changes up to a revision, oldest first."""
+
+    generation: int
+    revision: int
+    """How far was looked: there are no others up to here."""
+    compacted: int
+    """Events up to here are dropped; 0 for none. If it is past where the reader was,
+    `changes` has a gap."""
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The live bundles of all aliases at one revision."""
+
+    generation: int
+    revision: int
+    live: tuple[dict[str, Any], ...]
+
+
+def read_state(session: Session) -> State:
+    """Return the present state."""
+    return State(
+        generation=generation(session),
+        revision=revision(session),
+        live=tuple(live_bundles(session)),
+    )
+
+
+def read_changes(session: Session, *, after: int, limit: int) -> Changes:
+    """Return the changes after revision *after*, at most *limit* of them."""
+    newest = revision(session)
+    query = (
+        select(EventRow)
+        .where(
+            EventRow.kind == LIVE,
+            col(EventRow.revision) > after,
+            col(EventRow.revision) <= newest,
+        )
+        .order_by(col(EventRow.revision))
+        .limit(limit)
+    )
+    changes = tuple(
+        Change(revision=row.revision, live=row.payload["live"]) for row in session.exec(query)
+    )
+    return Changes(
+        generation=generation(session),
+        revision=changes[-1].revision if len(changes) == limit else newest,
+        # After the events: what is dropped in between is then seen to be.
+        compacted=_compacted(session),
+        changes=changes,
+    )
+
+
+def compact_events(session: Session, *, before_ms: int) -> int:
+    """Drop the events from before a time; return how far events are dropped now."""
+    last = session.exec(
+        select(func.max(EventRow.revision)).where(col(EventRow.at_ms) < before_ms)
+    ).one()
+    if last is None:
+        return _compacted(session)
+    session.exec(delete(EventRow).where(col(EventRow.revision) <= last))
+    row = session.get(CounterRow, _COMPACTED) or CounterRow(name=_COMPACTED, value=0)
+    row.value = max(row.value, last)
+    session.add(row)
+    session.flush()
+    return row.value
+
+
+def _compacted(session: Session) -> int:
+    row = session.get(CounterRow, _COMPACTED)
+    return 0 if row is None else row.value
