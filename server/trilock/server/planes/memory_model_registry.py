@@ -41,7 +41,7 @@ class _Version:
 class _Model:
     versions: dict[str, _Version] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
-    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    highest: int = 0
 
 
 class MemoryModelRegistry:
@@ -87,12 +87,13 @@ class MemoryModelRegistry:
         """See ModelRegistry."""
         check_model(model)
         check_alias(alias)
+        if version is not None:
+            check_version(version)
         with self._lock:
             found = self._model(model)
             if version is None:
                 found.aliases.pop(alias, None)
             else:
-                check_version(version)
                 self._version(model=model, version=version)
                 found.aliases[alias] = version
         if self.loses_answers:
@@ -123,7 +124,8 @@ class MemoryModelRegistry:
         with self._lock:
             number = next(self._ids)
             entry = self._models.setdefault(model, _Model())
-            version = str(next(entry.numbers))
+            entry.highest += 1
+            version = str(entry.highest)
             model_id = f"m-{number:032x}"
             signature = {"inputs": inputs, "outputs": outputs, "params": params}
             document = {"model_id": model_id, "signature": signature}
@@ -159,17 +161,21 @@ class MemoryModelRegistry:
             del self._models[model]
 
     def _model(self, model: str) -> _Model:
-        if self.down:
-            raise PlaneUnavailableError(plane=self._name, what="connection refused")
+        self._answer()
         if model not in self._models:
             raise NotFoundError(f"{model_label(model)} in {self._name}")
         return self._models[model]
 
     def _version(self, *, model: str, version: str) -> _Version:
-        entry = self._model(model)
+        self._answer()
+        entry = self._models.get(model, _Model())
         if version not in entry.versions:
             raise NotFoundError(f"{version_label(model=model, version=version)} in {self._name}")
         return entry.versions[version]
+
+    def _answer(self) -> None:
+        if self.down:
+            raise PlaneUnavailableError(plane=self._name, what="connection refused")
 
     def _evidence(self, *, model: str, version: str) -> Evidence:
         found = self._version(model=model, version=version)

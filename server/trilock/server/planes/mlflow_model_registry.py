@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -57,13 +58,10 @@ class MlflowModelRegistry:
     def warm(self) -> None:
         """Do what makes a first call slow: imports, and one request. For a background thread.
 
-        Raises:
-            PlaneUnavailableError: The registry does not answer; the imports are done.
+        Says nothing when the registry does not answer: the first call that needs it will.
         """
-        try:
+        with suppress(NotFoundError, PlaneUnavailableError):
             self.alias(model=_NO_MODEL, alias="production")
-        except NotFoundError:
-            return
 
     def capture(self, *, model: str, version: str) -> ModelVersion:
         """See ModelRegistry."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -62,6 +63,8 @@ def import_mlflow() -> None:
             # otherwise print MLflow's warnings to stderr by itself.
             logger.handlers = [logging.NullHandler()]
             logger.propagate = True
+        # They go to stderr, from whichever thread, and tell nothing to who runs a server.
+        warnings.filterwarnings("ignore", module=r"mlflow\b")
         _imported = True
 
 
