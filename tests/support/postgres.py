@@ -1,6 +1,8 @@
 """A real PostgreSQL for tests: one server per session, one database per test."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -10,11 +12,14 @@ from psycopg import sql
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server of this session's own, as a URL of its first database."""
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    # Not in pytest's folder: as root the server runs as another user, and the next pytest
+    # session on the machine closes the folder to it.
+    with tempfile.TemporaryDirectory(prefix="trilock-postgres-") as folder:
+        server = get_server(Path(folder))
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

@@ -1,0 +1,24 @@
+"""Write to a sink, so that trilock can take a release's rows out again.
+
+Needs the extra `sinks` for PostgreSQL; SQLite needs nothing.
+"""
+
+from trilock.client.errors import WriterFencedError
+from trilock.client.sinks.errors import (
+    BatchIdReusedError,
+    BatchRejectedError,
+    SinkNotOpenError,
+    SinkUnavailableError,
+    SinkWriteError,
+)
+from trilock.client.sinks.writer import SinkWriter
+
+__all__ = [
+    "BatchIdReusedError",
+    "BatchRejectedError",
+    "SinkNotOpenError",
+    "SinkUnavailableError",
+    "SinkWriteError",
+    "SinkWriter",
+    "WriterFencedError",
+]

@@ -1,0 +1,217 @@
+"""SQLite: one writer at a time, and types that are advice.
+
+A transaction takes the write lock at once (BEGIN IMMEDIATE), which makes it
+the fence's lock too: neither a batch nor a close can be in the way of the
+other for longer than the other's transaction.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from trilock.client.sinks.layout import PREFIX, Relation, Shape, ShapeColumn, incoming_name
+from trilock.client.sinks.session import (
+    NO_PARAMS,
+    LostError,
+    MissingTableError,
+    Params,
+    RefusedError,
+    Row,
+)
+
+_NATIVE: Final = frozenset({int, float, str, bytes, bool, type(None)})
+_FETCH: Final = 1000
+
+_LOST: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+    }
+)
+
+
+class SqliteDialect:
+    """Implements Dialect."""
+
+    share = ""
+    exclusive = ""
+    now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+    def quote(self, name: str) -> str:
+        """See Dialect."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def relation(self, relation: Relation) -> str:
+        """See Dialect."""
+        return f"main.{self.quote(relation.name)}"
+
+    def own(self, name: str) -> str:
+        """See Dialect."""
+        return f"main.{self.quote(PREFIX + name)}"
+
+    def image(self, name: str) -> Relation:
+        """See Dialect."""
+        return Relation(schema=None, name=PREFIX + name)
+
+    def temporary(self, name: str) -> str:
+        """See Dialect."""
+        return f"temp.{self.quote(name)}"
+
+    def param(self, name: str) -> str:
+        """See Dialect."""
+        return f":{name}"
+
+    def same(self, left: str, right: str, names: Sequence[str]) -> str:
+        """See Dialect."""
+        # IS alone takes 1 for 1.0, and 'a' for 'A' where the column says NOCASE.
+        pairs = [(f"{left}.{self.quote(name)}", f"{right}.{self.quote(name)}") for name in names]
+        return " AND ".join(
+            f"{a} IS {b} COLLATE BINARY AND typeof({a}) = typeof({b})" for a, b in pairs
+        )
+
+    def lock_rows(self, alias: str) -> str:
+        """See Dialect."""
+        del alias
+        return ""
+
+    def misfit(self, column: ShapeColumn) -> str | None:
+        """See Dialect."""
+        value = self.quote(column.name)
+        # The rules of https://www.sqlite.org/datatype3.html, in their order. NUMERIC
+        # is not looked at: DATE and DATETIME are of it, and they hold text.
+        declared = column.type.upper()
+        if "INT" in declared:
+            return f"typeof({value}) NOT IN ('integer', 'null')"
+        if any(word in declared for word in ("CHAR", "CLOB", "TEXT", "BLOB")) or not declared:
+            return None
+        if any(word in declared for word in ("REAL", "FLOA", "DOUB")):
+            return f"typeof({value}) NOT IN ('real', 'null')"
+        return None
+
+
+class SqliteSession:
+    """Implements Session."""
+
+    def __init__(self, path: str, *, timeout: float) -> None:
+        self.dialect = SqliteDialect()
+        # mode=rw: a path with a typing error is an error, not a new empty database.
+        uri = f"{Path(path).absolute().as_uri()}?mode=rw"
+        with _translated():
+            self._connection = sqlite3.connect(
+                uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
+            )
+            # As strict as PostgreSQL is without being asked.
+            self._connection.execute("PRAGMA foreign_keys = ON")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See Session."""
+        with _translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with _translated():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            # After some errors (a full disk) SQLite has rolled back by itself.
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+            raise
+
+    def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
+        """See Session."""
+        with _translated():
+            return self._connection.execute(sql, params).rowcount
+
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+        """See Session."""
+        with _translated():
+            return self._connection.execute(sql, params).fetchall()
+
+    def stream(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
+        """See Session."""
+        with _translated():
+            cursor = self._connection.execute(sql, params)
+        while True:
+            with _translated():
+                rows = cursor.fetchmany(_FETCH)
+            if not rows:
+                return
+            yield from rows
+
+    def load(self, shape: Shape, *, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
+        """See Session."""
+        quote = self.dialect.quote
+        table = self.dialect.temporary(incoming_name(shape))
+        self.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_declared(shape.columns, quote)})")
+        self.execute(f"DELETE FROM {table}")  # noqa: S608 - a quoted identifier
+        names = ", ".join(quote(name) for name in columns)
+        marks = ", ".join("?" for _ in columns)
+        insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - quoted identifiers
+        with _translated():
+            return self._connection.executemany(insert, map(_stored, rows)).rowcount
+
+    def close(self) -> None:
+        """See Session."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+
+def _declared(columns: Sequence[ShapeColumn], quote: Any) -> str:  # noqa: ANN401 - a bound method
+    return ", ".join(
+        f"{quote(column.name)} {column.type}"
+        + (f" DEFAULT ({column.default})" if column.default is not None else "")
+        + (f" COLLATE {quote(column.collation)}" if column.collation else "")
+        for column in columns
+    )
+
+
+def _stored(row: Sequence[Any]) -> Sequence[Any]:
+    if all(type(value) in _NATIVE for value in row):
+        return row
+    return [value if type(value) in _NATIVE else _native(value) for value in row]
+
+
+def _native(value: object) -> object:
+    """Return *value* as SQLite stores it: what its own functions can read back."""
+    match value:
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time():
+            return value.isoformat()
+        case Decimal() | UUID():
+            return str(value)
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            # NumPy's scalars; whatever else there is, sqlite3 names it when it refuses it.
+            item = getattr(value, "item", None)
+            return item() if callable(item) else value
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        # The low byte is the primary code; errors that Python itself raises have none.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _LOST:
+            raise LostError(str(error)) from error
+        if str(error).startswith("no such table"):
+            raise MissingTableError(str(error)) from error
+        raise RefusedError(str(error)) from error
+    except OverflowError as error:
+        raise RefusedError(str(error)) from error

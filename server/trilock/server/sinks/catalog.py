@@ -1,0 +1,87 @@
+"""What differs between the databases beyond the text of statements.
+
+A `Catalog` looks tables up, makes and drops them, and takes a fence from
+whoever holds it; everything else in this package is the same for both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from trilock.client.sinks.layout import Relation, Shape, ShapeColumn
+from trilock.client.sinks.session import Session
+from trilock.server.domain.sink import SinkColumn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table as the database has it now."""
+
+    relation: Relation
+    columns: tuple[SinkColumn, ...]
+    writable: tuple[ShapeColumn, ...]
+    """Those that a writer may give a value to: not generated, and no id that the
+    database gives out, unless it is a key."""
+    unique: frozenset[frozenset[str]]
+    """Sets of columns that a unique index without a condition covers."""
+    triggers: bool
+    problems: tuple[str, ...]
+    """Why it can be no sink, whatever the keys."""
+
+
+class Catalog(Protocol):
+    """One database: how to reach it, and its tables."""
+
+    plane: str
+    """What errors call it; no secret in it."""
+
+    def connect(self) -> Session:
+        """Return a new connection.
+
+        Raises:
+            LostError: No answer within 2 s.
+        """
+        ...
+
+    def find(self, session: Session, *, table: str, keys: tuple[str, ...]) -> Table | None:
+        """Return *table* as it is now, or None."""
+        ...
+
+    def missing_rights(self, session: Session, table: Table) -> list[str]:
+        """Return what this connection may not do and would have to."""
+        ...
+
+    def prepare(self, session: Session) -> None:
+        """Make trilock's own tables, if they are not there."""
+        ...
+
+    def prepared(self, session: Session) -> bool:
+        """Return whether trilock's own tables are there."""
+        ...
+
+    def make(self, session: Session, table: Table, shape: Shape) -> None:
+        """Make the staging table and the image of *shape*; writers of the table may write them.
+
+        Raises:
+            RefusedError: The database cannot make a table of the same shape.
+        """
+        ...
+
+    def exists(self, session: Session, relation: Relation) -> bool:
+        """Return whether the table is there."""
+        ...
+
+    def before_merge(self, session: Session, shape: Shape) -> None:
+        """Tell the database to look at what was staged, so that it merges by the best plan."""
+        ...
+
+    def take_fence(self, session: Session, change: Callable[[], None], *, patience: float) -> None:
+        """Call *change*, which locks a fence row, in a transaction.
+
+        Those that hold the row are waited for, *patience* seconds long; then
+        their sessions are ended, where the database can.
+
+        Raises:
+            LostError: It was not to be had.
+        """
+        ...

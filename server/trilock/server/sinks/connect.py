@@ -1,0 +1,32 @@
+"""Which database is behind a URL."""
+
+from pathlib import Path
+
+from trilock.client.sinks.session import is_sqlite
+from trilock.server.sinks.merge import Checkpoint
+from trilock.server.sinks.sql_sink_database import SqlSinkDatabase
+
+
+def sink_database(
+    url: str, *, forbidden: Path | None = None, checkpoint: Checkpoint = lambda _: None
+) -> SqlSinkDatabase:
+    """Return the database of sinks at *url*. Does not connect yet.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://...`.
+        forbidden: trilock's own SQLite file, which is never a sink.
+        checkpoint: Called at every place a crash must be survivable.
+
+    Raises:
+        SinkError: *url* names the forbidden file.
+        ValueError: *url* is neither.
+    """
+    # Imported here: a server that has no PostgreSQL need not have psycopg.
+    if is_sqlite(url):
+        from trilock.server.sinks.sqlite_catalog import SqliteCatalog  # noqa: PLC0415
+
+        path = url.removeprefix("sqlite:///")
+        return SqlSinkDatabase(SqliteCatalog(path, forbidden=forbidden), checkpoint=checkpoint)
+    from trilock.server.sinks.postgres_catalog import PostgresCatalog  # noqa: PLC0415
+
+    return SqlSinkDatabase(PostgresCatalog(url), checkpoint=checkpoint)

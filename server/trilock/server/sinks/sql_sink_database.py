@@ -1,0 +1,373 @@
+"""A sink's database: fences that hold, and rows that go in and out whole.
+
+Every call opens a connection of its own and can be repeated after a crash:
+what was done is read from the fence row, which changes in the transaction
+that does it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from trilock.client.sinks.layout import (
+    PREFIX,
+    RELEASE_COLUMN,
+    FenceState,
+    Shape,
+    image_name,
+    release_name,
+    staging_name,
+)
+from trilock.client.sinks.session import (
+    ConflictError,
+    LostError,
+    RefusedError,
+    Session,
+)
+from trilock.server.domain.errors import PlaneUnavailableError, SinkError
+from trilock.server.domain.sink import (
+    EpochState,
+    MergeCounts,
+    Sink,
+    SinkColumn,
+    StagedRows,
+    UndoCounts,
+)
+from trilock.server.sinks.catalog import Catalog, Table
+from trilock.server.sinks.fences import Fence, Fences
+from trilock.server.sinks.merge import Checkpoint, MergeStoppedError, merge_range
+from trilock.server.sinks.staged import NONE_STAGED, staged_rows
+from trilock.server.sinks.undo import UndoUnavailableError, undo_range
+
+_CLOSE_SECONDS: Final = 1.0
+"""How long `close` waits for batches that are open."""
+_MERGE_SECONDS: Final = 10.0
+"""How long `merge` does: ending a batch makes its writer repeat it."""
+_RANGE: Final = 100_000
+_ATTEMPTS: Final = 20
+
+
+class SqlSinkDatabase:
+    """Implements SinkDatabase.
+
+    Args:
+        catalog: The database.
+        range_size: Keys that one transaction merges or undoes.
+        checkpoint: Called at every place a crash must be survivable.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        range_size: int = _RANGE,
+        checkpoint: Checkpoint = lambda _: None,
+    ) -> None:
+        self._catalog = catalog
+        self._range_size = range_size
+        self._checkpoint = checkpoint
+
+    def inspect(self, *, table: str, keys: tuple[str, ...]) -> tuple[SinkColumn, ...]:
+        """See SinkDatabase."""
+        with self._session(table) as session:
+            found = self._catalog.find(session, table=table, keys=keys)
+            if found is None:
+                raise SinkError(sink=table, problems=["there is no such table"])
+            problems = _problems(found, keys=keys) + self._catalog.missing_rights(session, found)
+            if problems:
+                raise SinkError(sink=table, problems=problems)
+            return found.columns
+
+    def state(self, sink: Sink, *, epoch: int) -> EpochState | None:
+        """See SinkDatabase."""
+        with self._session(sink) as session:
+            fence = self._fence(session, sink, epoch=epoch)
+            return None if fence is None else EpochState(fence.state)
+
+    def open_staged(self, sink: Sink, *, epoch: int) -> None:
+        """See SinkDatabase."""
+        with self._session(sink) as session, session.transaction():
+            self._catalog.prepare(session)
+            fence = _fences(session, sink, epoch=epoch).read(lock=True)
+            if fence is None:
+                self._open(session, sink, epoch=epoch, state=FenceState.STAGED)
+            elif fence.state not in {FenceState.STAGED, FenceState.MERGING}:
+                raise SinkError(
+                    sink=str(sink.ref), problems=[f"epoch {epoch} is {fence.state} already"]
+                )
+
+    def open_direct(self, sink: Sink, *, epoch: int) -> None:
+        """See SinkDatabase."""
+        with self._session(sink) as session, session.transaction():
+            self._catalog.prepare(session)
+            fence = _fences(session, sink, epoch=epoch).read(lock=True)
+            if fence is None:
+                self._open(session, sink, epoch=epoch, state=FenceState.DIRECT)
+            elif fence.state in {FenceState.STAGED, FenceState.MERGING}:
+                raise SinkError(
+                    sink=str(sink.ref),
+                    problems=[f"epoch {epoch} is {fence.state}: its rows have to be merged"],
+                )
+
+    def close(self, sink: Sink, *, epoch: int) -> None:
+        """See SinkDatabase."""
+        with self._session(sink) as session:
+            fences = _fences(session, sink, epoch=epoch)
+            with session.transaction():
+                self._catalog.prepare(session)
+                # A row even for an epoch that never was open: it never will be.
+                if fences.insert(FenceState.CLOSED, shape=None):
+                    return
+                # New batches are turned away from here on, so that they cannot keep
+                # the lock from us.
+                fences.intend(FenceState.CLOSED)
+            self._checkpoint("close:intended")
+
+            def close() -> None:
+                fence = fences.read(lock=True)
+                if fence is not None and fence.state is FenceState.CLOSED:
+                    fences.forget_intent(FenceState.CLOSED)
+                else:
+                    fences.set_state(FenceState.CLOSED)
+
+            self._catalog.take_fence(session, close, patience=_CLOSE_SECONDS)
+
+    def discard(self, sink: Sink, *, epoch: int) -> None:
+        """See SinkDatabase."""
+        self.close(sink, epoch=epoch)
+        with self._session(sink) as session, session.transaction():
+            fence = _fences(session, sink, epoch=epoch).read(lock=True)
+            if fence is not None and fence.shape and self._has_staging(session, fence):
+                _drop_if_empty(session, fence.shape)
+
+    def staged(self, sink: Sink, *, epoch: int) -> StagedRows:
+        """See SinkDatabase."""
+        with self._session(sink) as session, session.transaction():
+            fence = self._fence(session, sink, epoch=epoch)
+            if fence is None or not self._has_staging(session, fence):
+                return NONE_STAGED
+            return staged_rows(session, fence)
+
+    def merge(self, sink: Sink, *, epoch: int) -> MergeCounts:
+        """See SinkDatabase."""
+        with self._session(sink) as session:
+            self._begin_merge(session, sink, epoch=epoch)
+            fences = _fences(session, sink, epoch=epoch)
+            fence = fences.read()
+            if fence is not None and fence.shape and fence.state is FenceState.MERGING:
+                self._merge_ranges(session, sink, fence.shape, fences=fences)
+                fence = fences.read()
+            assert fence is not None  # noqa: S101 - rows of fences are never deleted
+            return fence.merge
+
+    def undo(self, sink: Sink, *, epoch: int) -> UndoCounts:
+        """See SinkDatabase."""
+        with self._session(sink) as session:
+            fences = _fences(session, sink, epoch=epoch)
+            fence = self._fence(session, sink, epoch=epoch)
+            if fence is None or fence.state is not FenceState.CLOSED:
+                state = "not there" if fence is None else fence.state
+                raise SinkError(
+                    sink=str(sink.ref),
+                    problems=[f"epoch {epoch} is {state}: it must be closed to be undone"],
+                )
+            try:
+                complete = False
+                while not complete:
+                    with session.transaction():
+                        complete = undo_range(
+                            session, fences, size=self._range_size, checkpoint=self._checkpoint
+                        )
+                    self._checkpoint("undo:committed")
+            except UndoUnavailableError as error:
+                raise SinkError(
+                    sink=str(sink.ref),
+                    problems=[
+                        (
+                            "undo is unavailable: it is append-only and has no text column "
+                            f"{RELEASE_COLUMN!r} that says which rows are whose"
+                        )
+                    ],
+                ) from error
+            fence = fences.read()
+            assert fence is not None  # noqa: S101 - rows of fences are never deleted
+            return fence.undo
+
+    def _open(self, session: Session, sink: Sink, *, epoch: int, state: FenceState) -> None:
+        table = self._current(session, sink, exact=state is FenceState.STAGED)
+        name = str(sink.ref)
+        shape = Shape(
+            table=table.relation,
+            staging=type(table.relation)(
+                schema=table.relation.schema,
+                name=staging_name(table.relation.name, sink=name, epoch=epoch),
+            ),
+            image=session.dialect.image(image_name(sink=name, epoch=epoch)) if sink.keys else None,
+            keys=sink.keys,
+            columns=table.writable,
+            release=release_name(name, epoch=epoch),
+            triggers=table.triggers,
+        )
+        self._catalog.make(session, table, shape)
+        self._checkpoint("open:made")
+        _fences(session, sink, epoch=epoch).insert(state, shape=shape)
+
+    def _current(self, session: Session, sink: Sink, *, exact: bool) -> Table:
+        """Return the sink's table.
+
+        Raises:
+            SinkError: It cannot be used, or *exact* and it was altered since it was registered.
+        """
+        table = self._catalog.find(session, table=sink.table, keys=sink.keys)
+        if table is None:
+            raise SinkError(sink=str(sink.ref), problems=[f"table {sink.table!r} is gone"])
+        problems = _problems(table, keys=sink.keys)
+        if exact:
+            problems += _alterations(sink.columns, table.columns)
+        if problems:
+            raise SinkError(sink=str(sink.ref), problems=problems)
+        return table
+
+    def _begin_merge(self, session: Session, sink: Sink, *, epoch: int) -> None:
+        """Make a STAGED epoch MERGING, with no batch open."""
+        fence = self._fence(session, sink, epoch=epoch)
+        if fence is None or fence.state is FenceState.CLOSED:
+            state = "not open" if fence is None else "CLOSED"
+            raise SinkError(
+                sink=str(sink.ref), problems=[f"epoch {epoch} is {state}: nothing can be merged"]
+            )
+        if fence.state is FenceState.DIRECT:
+            return
+        self._current(session, sink, exact=True)
+        if not self._has_staging(session, fence):
+            raise SinkError(
+                sink=str(sink.ref), problems=[f"the staging table of epoch {epoch} is gone"]
+            )
+        if fence.state is FenceState.MERGING:
+            return
+        fences = _fences(session, sink, epoch=epoch)
+        with session.transaction():
+            fences.intend(FenceState.MERGING)
+        self._checkpoint("merge:intended")
+
+        def begin() -> None:
+            held = fences.read(lock=True)
+            if held is not None and held.state is FenceState.STAGED:
+                fences.set_state(FenceState.MERGING)
+
+        try:
+            self._catalog.take_fence(session, begin, patience=_MERGE_SECONDS)
+        except LostError:
+            with session.transaction():
+                fences.forget_intent(FenceState.MERGING)
+            raise
+        self._checkpoint("merge:begun")
+
+    def _merge_ranges(self, session: Session, sink: Sink, shape: Shape, *, fences: Fences) -> None:
+        self._catalog.before_merge(session, shape)
+        attempts, complete = 0, False
+        while not complete:
+            try:
+                with session.transaction():
+                    complete = merge_range(
+                        session,
+                        fences,
+                        size=self._range_size,
+                        triggers=shape.triggers,
+                        checkpoint=self._checkpoint,
+                    )
+                attempts = 0
+            except ConflictError:
+                attempts += 1
+                if attempts == _ATTEMPTS:
+                    raise
+            except MergeStoppedError as error:
+                raise SinkError(
+                    sink=str(sink.ref), problems=["it was closed while it was merged"]
+                ) from error
+            self._checkpoint("merge:committed")
+
+    def _has_staging(self, session: Session, fence: Fence) -> bool:
+        return fence.shape is not None and self._catalog.exists(session, fence.shape.staging)
+
+    def _fence(self, session: Session, sink: Sink, *, epoch: int) -> Fence | None:
+        if not self._catalog.prepared(session):
+            return None
+        return _fences(session, sink, epoch=epoch).read()
+
+    @contextmanager
+    def _session(self, sink: Sink | str) -> Iterator[Session]:
+        """Open a connection; what it raises leaves here as an error of the domain."""
+        name = sink if isinstance(sink, str) else str(sink.ref)
+        try:
+            session = self._catalog.connect()
+            try:
+                yield session
+            finally:
+                session.close()
+        except RefusedError as error:
+            raise SinkError(sink=name, problems=[str(error)]) from error
+        except (LostError, ConflictError) as error:
+            raise PlaneUnavailableError(plane=self._catalog.plane, what=str(error)) from error
+        except ValueError as error:
+            # The layout in the database is of another version.
+            raise SinkError(sink=name, problems=[str(error)]) from error
+
+
+def _fences(session: Session, sink: Sink, *, epoch: int) -> Fences:
+    return Fences(session, sink=str(sink.ref), epoch=epoch)
+
+
+def _drop_if_empty(session: Session, shape: Shape) -> None:
+    staging = session.dialect.relation(shape.staging)
+    if session.rows(f"SELECT 1 FROM {staging} LIMIT 1"):  # noqa: S608 - a quoted identifier
+        return
+    session.execute(f"DROP TABLE {staging}")
+    if shape.image is not None:
+        session.execute(f"DROP TABLE {session.dialect.relation(shape.image)}")
+
+
+def _problems(table: Table, *, keys: tuple[str, ...]) -> list[str]:
+    """Return why *table* cannot be a sink with *keys*."""
+    problems = list(table.problems)
+    names = {column.name for column in table.columns}
+    missing = [key for key in keys if key not in names]
+    problems += [f"it has no column {key!r}" for key in missing]
+    if len(set(keys)) != len(keys):
+        problems.append(f"a key column is named twice: {list(keys)}")
+    if keys and not missing and frozenset(keys) not in table.unique:
+        problems.append(f"no unique index over exactly {sorted(keys)}")
+    problems += [
+        f"column {name!r}: names that start with {PREFIX!r} are trilock's own"
+        for name in sorted(names)
+        if name.startswith(PREFIX)
+    ]
+    for column in table.columns:
+        if column.name == RELEASE_COLUMN and not _holds_text(column.type):
+            problems.append(f"column {RELEASE_COLUMN!r} is {column.type}, it must hold text")
+    if not table.writable:
+        problems.append("it has no column to write")
+    return problems
+
+
+def _holds_text(declared: str) -> bool:
+    return any(word in declared.lower() for word in ("text", "char"))
+
+
+def _alterations(registered: tuple[SinkColumn, ...], found: tuple[SinkColumn, ...]) -> list[str]:
+    """Return how the columns differ from those that were registered."""
+    then = {column.name: column for column in registered}
+    now = {column.name: column for column in found}
+    return [
+        *(f"column {name!r} is gone since it was registered" for name in then if name not in now),
+        *(f"column {name!r} was added since it was registered" for name in now if name not in then),
+        *(
+            f"column {name!r} was {_spelled(then[name])}, is {_spelled(now[name])}"
+            for name in then
+            if name in now and then[name] != now[name]
+        ),
+    ]
+
+
+def _spelled(column: SinkColumn) -> str:
+    return f"{column.type}{'' if column.nullable else ' NOT NULL'}"

@@ -1,0 +1,541 @@
+"""What every sink's database promises: I5, and rows that go in and out whole."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.sink_world import (
+    PREDICTIONS,
+    SinkWorld,
+    Table,
+    database,
+    flights,
+    register,
+    write,
+)
+from trilock.client.sinks import SinkNotOpenError, WriterFencedError
+from trilock.server.domain.errors import SinkError
+from trilock.server.domain.sink import EpochState, MergeCounts, SinkColumn, UndoCounts
+
+LOG = "CREATE TABLE log (flight integer NOT NULL, delay double precision)"
+LOG_WITH_RELEASE = (
+    "CREATE TABLE log (flight integer NOT NULL, delay double precision, trilock_release text)"
+)
+
+
+class _CrashError(Exception):
+    pass
+
+
+def _predictions(world: SinkWorld) -> Table:
+    return world.sql("SELECT flight, delay, note FROM predictions ORDER BY flight")
+
+
+class SinkDatabaseContract:
+    """Subclasses provide the fixture `world`."""
+
+    # inspect
+
+    def test_inspect_returns_the_columns(self, world: SinkWorld) -> None:
+        world.sql("CREATE TABLE t (flight integer PRIMARY KEY NOT NULL, note text)")
+
+        found = database(world).inspect(table="t", keys=("flight",))
+
+        # SQLite spells the types it knows in capitals, however they were typed.
+        assert [replace(column, type=column.type.lower()) for column in found] == [
+            SinkColumn(name="flight", type="integer", nullable=False),
+            SinkColumn(name="note", type="text", nullable=True),
+        ]
+
+    @pytest.mark.parametrize(
+        ("ddl", "keys", "problem"),
+        [
+            ("CREATE TABLE other (a integer)", ("flight",), "there is no such table"),
+            (
+                "CREATE TABLE t (a integer)",
+                ("flight",),
+                "it has no column 'flight'",
+            ),
+            (
+                "CREATE TABLE t (flight integer, day integer, PRIMARY KEY (flight, day))",
+                ("flight",),
+                "no unique index over exactly ['flight']",
+            ),
+            (
+                "CREATE TABLE t (flight integer PRIMARY KEY, trilock__mode text)",
+                ("flight",),
+                "column 'trilock__mode': names that start with 'trilock__' are trilock's own",
+            ),
+            (
+                "CREATE TABLE t (flight integer PRIMARY KEY, trilock_release date)",
+                ("flight",),
+                "column 'trilock_release' is date, it must hold text",
+            ),
+        ],
+    )
+    def test_inspect_refuses(
+        self, world: SinkWorld, ddl: str, keys: tuple[str, ...], problem: str
+    ) -> None:
+        world.sql(ddl)
+
+        with pytest.raises(SinkError) as caught:
+            database(world).inspect(table="t", keys=keys)
+
+        assert caught.value.problems == (problem,)
+
+    def test_inspect_takes_a_unique_index_for_keys(self, world: SinkWorld) -> None:
+        world.sql("CREATE TABLE t (id integer PRIMARY KEY, day integer, flight integer)")
+        world.sql("CREATE UNIQUE INDEX by_key ON t (flight, day)")
+
+        assert len(database(world).inspect(table="t", keys=("day", "flight"))) == 3
+
+    # open, close, discard
+
+    def test_an_epoch_that_was_never_opened_has_no_state(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink = register(world)
+
+        assert database(world).state(sink, epoch=4) is None
+        with pytest.raises(SinkNotOpenError):
+            write(world, flights(f1=1.0), epoch=4)
+
+    def test_open_is_idempotent(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        opened.open_staged(sink, epoch=4)
+        opened.open_direct(sink, epoch=5)
+        opened.open_direct(sink, epoch=5)
+
+        assert opened.staged(sink, epoch=4).rows == 1
+        assert opened.state(sink, epoch=4) is EpochState.STAGED
+        assert opened.state(sink, epoch=5) is EpochState.DIRECT
+
+    def test_close_is_for_good(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_direct(sink, epoch=4)
+
+        opened.close(sink, epoch=4)
+        opened.close(sink, epoch=4)
+        opened.open_direct(sink, epoch=4)
+
+        assert opened.state(sink, epoch=4) is EpochState.CLOSED
+        with pytest.raises(SinkError, match="epoch 4 is CLOSED"):
+            opened.open_staged(sink, epoch=4)
+        with pytest.raises(WriterFencedError):
+            write(world, flights(f1=1.0), epoch=4)
+        assert _predictions(world) == []
+
+    def test_an_epoch_closed_before_it_was_opened_stays_closed(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+
+        opened.close(sink, epoch=4)
+
+        with pytest.raises(SinkError):
+            opened.open_staged(sink, epoch=4)
+        with pytest.raises(WriterFencedError):
+            write(world, flights(f1=1.0), epoch=4)
+        assert opened.staged(sink, epoch=4).rows == 0
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=0, kept=0)
+
+    def test_discard_leaves_no_empty_table(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        opened.open_staged(sink, epoch=5)
+        write(world, flights(f1=1.0), epoch=5)
+
+        for epoch in (4, 4, 5):
+            opened.discard(sink, epoch=epoch)
+
+        assert opened.state(sink, epoch=4) is EpochState.CLOSED
+        assert opened.staged(sink, epoch=4).rows == 0
+        assert opened.staged(sink, epoch=5).rows == 1
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            (
+                "ALTER TABLE predictions ADD COLUMN extra integer",
+                "column 'extra' was added since it was registered",
+            ),
+            (
+                "ALTER TABLE predictions DROP COLUMN note",
+                "column 'note' is gone since it was registered",
+            ),
+            ("DROP TABLE predictions", "table 'predictions' is gone"),
+        ],
+    )
+    def test_an_altered_table_is_refused(self, world: SinkWorld, change: str, problem: str) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        world.sql(change)
+
+        with pytest.raises(SinkError) as at_open:
+            opened.open_staged(sink, epoch=5)
+        with pytest.raises(SinkError) as at_merge:
+            opened.merge(sink, epoch=4)
+
+        assert at_open.value.problems == at_merge.value.problems == (problem,)
+        assert opened.state(sink, epoch=5) is None
+
+    # staged
+
+    def test_staged_rows_are_not_in_the_table(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+
+        assert write(world, flights(f2=1.0, f10=2.0), epoch=4) == 2
+        assert write(world, flights(f2=3.0), epoch=4) == 1
+
+        found = opened.staged(sink, epoch=4)
+        assert (found.rows, found.first_key, found.last_key) == (2, "[2]", "[10]")
+        assert _predictions(world) == []
+
+    def test_equal_rows_have_equal_digests(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        for epoch, rows in (
+            (4, flights(f1=1.0, f2=2.0)),
+            (5, flights(f2=2.0, f1=1.0)),
+            (6, flights(f1=1.0, f2=2.5)),
+        ):
+            opened.open_staged(sink, epoch=epoch)
+            write(world, rows, epoch=epoch)
+
+        four, five, six = (opened.staged(sink, epoch=epoch).digest for epoch in (4, 5, 6))
+
+        assert four == five
+        assert four != six
+
+    def test_releases_stage_apart(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        opened.open_staged(sink, epoch=5)
+
+        write(world, flights(f1=1.0), epoch=4)
+        write(world, flights(f1=5.0, f2=5.0), epoch=5)
+        opened.close(sink, epoch=5)
+        opened.merge(sink, epoch=4)
+
+        assert _predictions(world) == [(1, 1.0, "none")]
+        assert opened.staged(sink, epoch=5).rows == 2
+
+    # merge
+
+    def test_merge_moves_staged_rows_and_opens_the_table(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (1, 10.0, 'old'), (9, 90.0, 'old')")
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0), epoch=4)
+
+        counts = opened.merge(sink, epoch=4)
+        write(world, flights(f3=3.0), epoch=4)
+
+        assert counts == MergeCounts(merged=2, replaced=1, kept=0)
+        assert opened.merge(sink, epoch=4) == counts
+        assert opened.state(sink, epoch=4) is EpochState.DIRECT
+        assert opened.staged(sink, epoch=4).rows == 0
+        assert _predictions(world) == [
+            (1, 1.0, "none"),
+            (2, 2.0, "none"),
+            (3, 3.0, "none"),
+            (9, 90.0, "old"),
+        ]
+
+    def test_merge_keeps_what_somebody_else_wrote_since(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (1, 10, 'old'), (2, 20, 'old'), (3, 30, 'old')")
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0, f3=3.0, f4=4.0, f5=5.0), epoch=4)
+        world.sql("UPDATE predictions SET note = 'theirs' WHERE flight = 1")
+        world.sql("DELETE FROM predictions WHERE flight = 2")
+        world.sql("INSERT INTO predictions VALUES (4, 40, 'theirs')")
+
+        counts = opened.merge(sink, epoch=4)
+
+        assert counts == MergeCounts(merged=2, replaced=1, kept=3)
+        assert opened.staged(sink, epoch=4).rows == 3
+        assert _predictions(world) == [
+            (1, 10.0, "theirs"),
+            (3, 3.0, "none"),
+            (4, 40.0, "theirs"),
+            (5, 5.0, "none"),
+        ]
+
+    def test_merge_of_a_closed_epoch_is_refused(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        opened.close(sink, epoch=4)
+
+        with pytest.raises(SinkError, match="epoch 4 is CLOSED"):
+            opened.merge(sink, epoch=4)
+        assert _predictions(world) == []
+
+    # undo
+
+    def test_undo_after_finalize_restores_exactly_what_was(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (1, 10, 'old'), (2, 20, NULL), (9, 90, 'old')")
+        before = _predictions(world)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f3=3.0), epoch=4)
+        opened.merge(sink, epoch=4)
+        write(world, flights(f1=1.5, f2=2.0, f4=4.0), epoch=4)
+        opened.close(sink, epoch=4)
+
+        counts = opened.undo(sink, epoch=4)
+
+        assert counts == UndoCounts(removed=2, restored=2, kept=0)
+        assert opened.undo(sink, epoch=4) == counts
+        assert _predictions(world) == before
+        assert opened.staged(sink, epoch=4).rows == 4
+
+    def test_undo_leaves_what_somebody_else_wrote_since(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (1, 10, 'old'), (2, 20, 'old')")
+        sink, opened = register(world), database(world)
+        opened.open_direct(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0, f3=3.0, f4=4.0), epoch=4)
+        world.sql("UPDATE predictions SET note = 'theirs' WHERE flight = 1")
+        world.sql("DELETE FROM predictions WHERE flight = 3")
+        opened.close(sink, epoch=4)
+
+        counts = opened.undo(sink, epoch=4)
+
+        assert counts == UndoCounts(removed=1, restored=1, kept=2)
+        assert _predictions(world) == [(1, 1.0, "theirs"), (2, 20.0, "old")]
+
+    def test_undo_brings_back_a_foreign_row_that_the_writer_replaced(
+        self, world: SinkWorld
+    ) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_direct(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        world.sql("UPDATE predictions SET note = 'theirs' WHERE flight = 1")
+        write(world, flights(f1=2.0), epoch=4)
+        opened.close(sink, epoch=4)
+
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=1, kept=0)
+        assert _predictions(world) == [(1, 1.0, "theirs")]
+
+    def test_a_kept_key_that_looks_alike_is_not_undone(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        world.sql("INSERT INTO predictions VALUES (1, 1.0, 'none')")
+        opened.merge(sink, epoch=4)
+        opened.close(sink, epoch=4)
+
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=0, kept=0)
+        assert _predictions(world) == [(1, 1.0, "none")]
+
+    def test_undo_of_an_open_epoch_is_refused(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink, opened = register(world), database(world)
+        opened.open_direct(sink, epoch=4)
+
+        with pytest.raises(SinkError, match="must be closed"):
+            opened.undo(sink, epoch=4)
+
+    def test_undo_in_the_soak_changes_nothing(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (1, 10, 'old')")
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0), epoch=4)
+        opened.close(sink, epoch=4)
+        quarantined = opened.staged(sink, epoch=4)
+
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=0, kept=0)
+        assert _predictions(world) == [(1, 10.0, "old")]
+        assert opened.staged(sink, epoch=4) == quarantined
+
+    # ranges and crashes
+
+    def test_large_merges_and_undos_go_range_by_range(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (2, 20, 'old'), (5, 50, 'old')")
+        before = _predictions(world)
+        sink, seen = register(world), list[str]()
+        opened = database(world, range_size=2, checkpoint=seen.append)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0, f3=3.0, f4=4.0, f5=5.0), epoch=4)
+        world.sql("INSERT INTO predictions VALUES (4, 40, 'theirs')")
+
+        assert opened.merge(sink, epoch=4) == MergeCounts(merged=4, replaced=2, kept=1)
+        assert seen.count("merge:merged") == 3
+        opened.close(sink, epoch=4)
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=2, restored=2, kept=0)
+        assert _predictions(world) == [*before[:1], (4, 40.0, "theirs"), *before[1:]]
+
+    def test_a_crash_anywhere_then_the_same_calls_end_the_same(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        sink = register(world)
+        for number, (verb, site) in enumerate(_crash_sites(world)):
+            epoch = 100 + number
+            world.sql("DELETE FROM predictions")
+            world.sql("INSERT INTO predictions VALUES (2, 20, 'old'), (5, 50, 'old')")
+
+            done = _life(world, epoch=epoch, crash=(verb, site))
+
+            assert done == [
+                MergeCounts(merged=4, replaced=2, kept=0),
+                [(1, 1.0), (2, 2.0), (3, 3.0), (5, 5.0)],
+                UndoCounts(removed=2, restored=2, kept=0),
+                [(2, 20.0), (5, 50.0)],
+            ], (verb, site)
+            assert database(world).state(sink, epoch=epoch) is EpochState.CLOSED
+
+    def test_a_rollback_undoes_the_ranges_merged_so_far(self, world: SinkWorld) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (2, 20, 'old'), (5, 50, 'old')")
+        before = _predictions(world)
+        sink = register(world)
+        database(world).open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0, f3=3.0, f4=4.0, f5=5.0), epoch=4)
+        committed = iter(range(2))
+
+        def crash_after_two(site: str) -> None:
+            if site == "merge:committed" and next(committed) == 1:
+                raise _CrashError
+
+        with pytest.raises(_CrashError):
+            database(world, range_size=2, checkpoint=crash_after_two).merge(sink, epoch=4)
+        half = _predictions(world)
+        opened = database(world, range_size=2)
+        opened.close(sink, epoch=4)
+
+        assert [row[0] for row in half] == [1, 2, 3, 4, 5]
+        assert half[4] == before[1]
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=3, restored=1, kept=0)
+        assert _predictions(world) == before
+        assert opened.staged(sink, epoch=4).rows == 5
+
+    # append-only
+
+    def test_an_append_only_sink_is_merged_but_not_undone(self, world: SinkWorld) -> None:
+        world.sql(LOG)
+        sink, opened = register(world, table="log", keys=()), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0, f2=2.0), epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+
+        assert opened.staged(sink, epoch=4).rows == 3
+        assert opened.staged(sink, epoch=4).first_key is None
+        counts = opened.merge(sink, epoch=4)
+        assert counts == MergeCounts(merged=3, replaced=0, kept=0)
+        assert opened.merge(sink, epoch=4) == counts
+        assert opened.staged(sink, epoch=4).rows == 0
+        opened.close(sink, epoch=4)
+        with pytest.raises(SinkError, match="undo is unavailable"):
+            opened.undo(sink, epoch=4)
+        assert len(world.sql("SELECT * FROM log")) == 3
+
+    def test_an_append_only_sink_in_the_soak_needs_no_undo(self, world: SinkWorld) -> None:
+        world.sql(LOG)
+        sink, opened = register(world, table="log", keys=()), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        opened.close(sink, epoch=4)
+
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=0, kept=0)
+        assert opened.staged(sink, epoch=4).rows == 1
+
+    def test_a_release_column_makes_an_append_only_sink_undoable(self, world: SinkWorld) -> None:
+        world.sql(LOG_WITH_RELEASE)
+        world.sql("INSERT INTO log VALUES (1, 1.0, NULL)")
+        sink, opened = register(world, table="log", keys=()), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        opened.merge(sink, epoch=4)
+        write(world, flights(f2=2.0), epoch=4)
+        assert world.sql("SELECT * FROM log WHERE flight = 2") == [
+            (2, 2.0, "models/delay/releases/4")
+        ]
+        opened.close(sink, epoch=4)
+
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=2, restored=0, kept=0)
+        assert world.sql("SELECT * FROM log") == [(1, 1.0, None)]
+        assert opened.staged(sink, epoch=4).rows == 2
+
+    # names
+
+    @pytest.mark.parametrize("table", ['pre"dic tions', "50%s off", "a.b", "x" * 63, "ÄÖ" * 15])
+    def test_any_name_will_do(self, world: SinkWorld, table: str) -> None:
+        quoted = table.replace('"', '""')
+        select = f'SELECT * FROM "{quoted}"'  # noqa: S608 - quoted above
+        world.sql(
+            f'CREATE TABLE "{quoted}" ("fl""ight %s" integer PRIMARY KEY, "de lay" integer, '
+            '":x" text)'
+        )
+        world.sql(f"INSERT INTO \"{quoted}\" VALUES (1, 10, 'old')")  # noqa: S608 - quoted above
+        sink = register(world, table=table, keys=('fl"ight %s',))
+        opened = database(world)
+        opened.open_staged(sink, epoch=4)
+        row: dict[str, Any] = {'fl"ight %s': 1, "de lay": 5, ":x": "it's 100%"}
+        write(world, [row], epoch=4)
+
+        assert opened.merge(sink, epoch=4) == MergeCounts(merged=1, replaced=1, kept=0)
+        write(world, [{**row, "de lay": 6}], epoch=4)
+        assert world.sql(select) == [(1, 6, "it's 100%")]
+        opened.close(sink, epoch=4)
+        assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=1, kept=0)
+        assert world.sql(select) == [(1, 10, "old")]
+
+
+def _life(world: SinkWorld, *, epoch: int, crash: tuple[str, str] | None = None) -> list[object]:
+    """Stage, merge, close and undo one epoch; repeat the verb that crashes."""
+    sink = register(world)
+    done: list[object] = []
+
+    def call(verb: str) -> object:
+        def crash_here(site: str) -> None:
+            if (verb, site) == crash:
+                raise _CrashError
+
+        doomed = database(world, range_size=2, checkpoint=crash_here)
+        try:
+            return getattr(doomed, verb)(sink, epoch=epoch)
+        except _CrashError:
+            return getattr(database(world, range_size=2), verb)(sink, epoch=epoch)
+
+    call("open_staged")
+    write(world, flights(f1=1.0, f2=2.0, f3=3.0, f5=5.0), epoch=epoch)
+    done.append(call("merge"))
+    done.append([row[:2] for row in _predictions(world)])
+    call("close")
+    done.append(call("undo"))
+    done.append([row[:2] for row in _predictions(world)])
+    return done
+
+
+def _crash_sites(world: SinkWorld) -> Iterator[tuple[str, str]]:
+    """Discover the sites by running once: a new checkpoint is tested for free."""
+    sink, seen = register(world), list[str]()
+    opened = database(world, range_size=2, checkpoint=seen.append)
+    found: dict[tuple[str, str], None] = {}
+    for verb in ("open_staged", "merge", "close", "undo"):
+        if verb == "merge":
+            write(world, flights(f1=1.0, f2=2.0, f3=3.0), epoch=99)
+        seen.clear()
+        getattr(opened, verb)(sink, epoch=99)
+        found |= dict.fromkeys((verb, site) for site in seen)
+    assert len(found) >= 10
+    return iter(found)

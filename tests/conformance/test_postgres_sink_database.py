@@ -1,0 +1,14 @@
+"""PostgreSQL keeps the contract."""
+
+import pytest
+
+from tests.conformance.sink_database import SinkDatabaseContract
+from tests.support.sink_world import PostgresSinkWorld, SinkWorld
+
+pytestmark = pytest.mark.slow
+
+
+class TestPostgresSinkDatabase(SinkDatabaseContract):
+    @pytest.fixture
+    def world(self, postgres_database: str) -> SinkWorld:
+        return PostgresSinkWorld(postgres_database)
