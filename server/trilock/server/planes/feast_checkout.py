@@ -24,16 +24,19 @@ def checkout(*, repository: Path, revision: str, folder: str, into: Path) -> Non
     """
     if not _REVISION.fullmatch(revision):
         raise InvalidNameError(kind="full commit id", value=revision, pattern=_REVISION.pattern)
-    _require_commit(repository, revision)
-    tree = f"{revision}:{folder}" if folder else revision
-    found = _git(repository, "rev-parse", "--verify", "--quiet", f"{tree}^{{tree}}")
-    if found.returncode != 0:
+    git_dir = _git_dir(repository)
+    if _git(git_dir, "cat-file", "-e", f"{revision}^{{commit}}").returncode != 0:
+        shallow = _git(git_dir, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+        raise NotFoundError(
+            f"commit {revision} in {repository.name!r}",
+            hint="the clone is shallow; fetch the rest" if shallow else "",
+        )
+    tree = _tree(git_dir, f"{revision}:{folder.strip('/')}")
+    if tree is None:
         raise NotFoundError(f"folder {folder!r} at commit {revision}")
-    # One object by its id, in a folder outside: else git archives the part below the folder.
     with tempfile.TemporaryDirectory(prefix="trilock-") as scratch:
         tar = Path(scratch) / "tree.tar"
-        tree_id = found.stdout.decode().strip()
-        archive = _git(repository, "archive", "--format=tar", f"--output={tar}", tree_id)
+        archive = _git(git_dir, "archive", "--format=tar", f"--output={tar}", tree)
         if archive.returncode != 0:
             raise PreconditionError(f"git cannot read commit {revision}: {_last_line(archive)}")
         try:
@@ -43,26 +46,35 @@ def checkout(*, repository: Path, revision: str, folder: str, into: Path) -> Non
             raise PreconditionError(f"commit {revision} cannot be checked out: {error}") from error
 
 
-def _require_commit(repository: Path, revision: str) -> None:
+def _git_dir(repository: Path) -> Path:
     if not repository.is_dir():
         raise NotFoundError(f"git repository {repository.name!r}")
-    if _git(repository, "cat-file", "-e", f"{revision}^{{commit}}").returncode == 0:
-        return
-    shallow = _git(repository, "rev-parse", "--is-shallow-repository")
-    if shallow.returncode != 0:
-        raise PreconditionError(f"git cannot read {repository.name!r}: {_last_line(shallow)}")
-    hint = "the clone is shallow; fetch the rest" if shallow.stdout.strip() == b"true" else ""
-    raise NotFoundError(f"commit {revision} in {repository.name!r}", hint=hint)
+    found = _git(repository, "rev-parse", "--absolute-git-dir")
+    if found.returncode != 0:
+        raise PreconditionError(f"git cannot read {repository.name!r}: {_last_line(found)}")
+    return Path(os.fsdecode(found.stdout).rstrip("\n"))
 
 
-def _git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _tree(git_dir: Path, name: str) -> str | None:
+    found = _git(git_dir, "rev-parse", "--verify", "--quiet", name)
+    tree = found.stdout.decode().strip()
+    is_tree = found.returncode == 0 and _git(git_dir, "cat-file", "-t", tree).stdout == b"tree\n"
+    return tree if is_tree else None
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     # A repository of another user is fine: we only read, and run no hook of it.
-    command = ["git", "-c", "safe.directory=*", "-C", str(repository), *arguments]
+    command = ["git", "-c", "safe.directory=*", *arguments]
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
     try:
         return subprocess.run(  # noqa: S603 - arguments are checked above
-            command, capture_output=True, timeout=_SECONDS, check=False, env=kept | quiet
+            command,
+            cwd=folder,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+            env=kept | quiet,
         )
     except subprocess.TimeoutExpired as error:
         raise PreconditionError(f"git did not answer within {_SECONDS} s") from error

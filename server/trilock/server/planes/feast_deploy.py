@@ -103,6 +103,21 @@ def _deployed(key: Key, proto: bytes, *, project: str, current: bytes | None, no
     return message
 
 
+def require_captured(session: RegistrySession, capture: FeatureCapture, *, project: str) -> None:
+    """Do nothing if *project* defines everything as captured.
+
+    Raises:
+        ForeignEditError: It does not.
+    """
+    found = definition_digest(session.read(project, only=keys(capture)))
+    if found != capture.definition_digest:
+        raise ForeignEditError(
+            resource=f"the definition of {capture.service} in Feast project {project}",
+            expected=capture.definition_digest,
+            found=found,
+        )
+
+
 def fed_until(kind: str, proto: bytes) -> datetime | None:
     """Return the end of the last materialization that the view's row tells of."""
     return max((end for _, end in _intervals(feast_protos.parse(kind, proto))), default=None)
@@ -135,7 +150,12 @@ Watermarks = Mapping[Key, tuple[tuple[datetime, datetime], ...]]
 
 
 def watermarks(session: RegistrySession, capture: FeatureCapture, *, project: str) -> Watermarks:
-    """Return the watermarks of every captured view in *project*."""
+    """Return the watermarks of every captured view in *project*.
+
+    Raises:
+        ForeignEditError: The project does not define them as captured.
+    """
+    require_captured(session, capture, project=project)
     rows = session.read(project, only=keys(capture))
     return {
         key: tuple(_intervals(feast_protos.parse(key[0], row)))

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection
 
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
-from trilock.server.domain.errors import ForeignEditError, NotFoundError, PreconditionError
+from trilock.server.domain.errors import NotFoundError, PreconditionError
 from trilock.server.domain.ports import Progress, ViewState, Window
 from trilock.server.planes import feast_checkout, feast_definitions, feast_deploy
 from trilock.server.planes.feast_config import (
@@ -138,13 +138,8 @@ class FeastFeatureStore:
         self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
     ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
-        found = self.definition(capture, project=project)
-        if found != capture.definition_digest:
-            raise ForeignEditError(
-                resource=f"the definition of {capture.service} in Feast project {project}",
-                expected=capture.definition_digest,
-                found=found,
-            )
+        with self._registry.reading() as session:
+            feast_deploy.require_captured(session, capture, project=project)
         views = {view.name: view for view in online_views(capture)}
         for view in views.values():
             if not view.feedable:
@@ -223,14 +218,14 @@ class FeastFeatureStore:
         registry = self._registry
         if isinstance(registry, SqlRegistry) and registry.database is online.database:
             with registry.writing(project) as session:
-                marks = _source_watermarks(session, capture, source=source)
+                marks = feast_deploy.watermarks(session, capture, project=source)
                 _copy_tables(session.connection, online, capture, source=source, project=project)
                 _redefine(session, capture, marks, project=project)
             return
         # Watermarks are read before and written after the values, so that they
         # never tell of values that are not there.
         with registry.reading() as reader:
-            marks = _source_watermarks(reader, capture, source=source)
+            marks = feast_deploy.watermarks(reader, capture, project=source)
         with online.database.begin("write") as connection:
             _copy_tables(connection, online, capture, source=source, project=project)
         with registry.writing(project) as writer:
@@ -312,19 +307,6 @@ def _refuse_temporary_paths(objects: Mapping[Key, bytes], *, base: Path) -> None
                 f"{kind.replace('_', ' ')} {name!r} depends on the folder it is checked out to; "
                 "write paths relative to the folder of feature_store.yaml"
             )
-
-
-def _source_watermarks(
-    session: RegistrySession, capture: FeatureCapture, *, source: str
-) -> feast_deploy.Watermarks:
-    found = definition_digest(session.read(source, only=keys(capture)))
-    if found != capture.definition_digest:
-        raise ForeignEditError(
-            resource=f"the definition of {capture.service} in Feast project {source}",
-            expected=capture.definition_digest,
-            found=found,
-        )
-    return feast_deploy.watermarks(session, capture, project=source)
 
 
 def _redefine(

@@ -1,0 +1,231 @@
+"""A FeatureStore in memory, for tests and rehearsals.
+
+Definitions are real Feast protos, compared, deployed and watermarked by the
+same pure code as in the real store; registry, online tables, sources and git
+are dictionaries. What others do to a feature store (apply, commit, write to a
+source, read online) are methods here, below the port's own.
+"""
+
+import copy
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
+
+from trilock.compat import RawObject
+from trilock.server.domain.bundle import FeatureCapture
+from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError
+from trilock.server.domain.ports import Progress, ViewState, Window
+from trilock.server.planes import feast_definitions, feast_deploy, feast_protos
+from trilock.server.planes.feast_definitions import Key, definition_digest, keys
+from trilock.server.planes.feast_deploy import ANYTHING
+from trilock.server.planes.feast_online import online_views
+from trilock.server.planes.feast_registry import Version, number_versions
+
+Values = Mapping[str, object]
+"""Feature values by name."""
+
+
+@dataclass(slots=True)
+class _Project:
+    objects: dict[Key, bytes] = field(default_factory=dict)
+    history: list[Version] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    entity: str
+    at: datetime
+    values: Values
+
+
+class _Session:
+    """Implements RegistrySession on a copy of the projects."""
+
+    def __init__(self, projects: dict[str, _Project]) -> None:
+        self._projects = projects
+
+    def projects(self) -> tuple[str, ...]:
+        """See RegistrySession."""
+        return tuple(sorted(self._projects))
+
+    def read(self, project: str, *, only: Collection[Key] | None = None) -> dict[Key, bytes]:
+        """See RegistrySession."""
+        objects = self._projects[project].objects if project in self._projects else {}
+        return {key: proto for key, proto in objects.items() if only is None or key in only}
+
+    def write(self, project: str, messages: Mapping[Key, Any]) -> None:
+        """See RegistrySession."""
+        if not messages:
+            return
+        stored = self._projects.setdefault(project, _Project())
+        stored.history += number_versions(messages, history=stored.history)
+        for key, message in messages.items():
+            stored.objects[key] = message.SerializeToString()
+
+
+class MemoryFeatureStore:
+    """Implements FeatureStore."""
+
+    def __init__(self) -> None:
+        self.available = True
+        """False: every call ends in PlaneUnavailableError."""
+        self._lock = threading.RLock()
+        self._projects: dict[str, _Project] = {}
+        self._online: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
+        self._sources: dict[str, list[_Row]] = {}
+        self._commits: dict[tuple[str, str], dict[Key, bytes]] = {}
+
+    # What others do.
+
+    def apply(self, project: str, objects: Iterable[RawObject]) -> None:
+        """Define *objects* in *project*, as `feast apply` would."""
+        with self._transaction() as session:
+            session.write(project, {(raw.kind, raw.name): _message(raw) for raw in objects})
+
+    def commit(self, revision: str, *, folder: str, objects: Iterable[RawObject]) -> None:
+        """Make commit *revision*, in which the feature repository in *folder* has *objects*."""
+        self._commits[revision, folder] = {
+            (raw.kind, raw.name): _message(raw).SerializeToString() for raw in objects
+        }
+
+    def observe(self, source: str, *, entity: str, at: datetime, values: Values) -> None:
+        """Add a row to the file *source*, a path as views name it."""
+        self._sources.setdefault(source, []).append(_Row(entity=entity, at=at, values=values))
+
+    def push(self, project: str, view: str, *, entity: str, values: Values) -> None:
+        """Write one entity's values to an online table."""
+        self._online.setdefault((project, view), {}).setdefault(entity, {}).update(values)
+
+    def served(self, project: str, service: str, *, entity: str) -> dict[str, object]:
+        """Return the stored features of *service*, as read online in *project*."""
+        stored = self._projects[project].objects
+        message = feast_protos.parse("feature_service", stored["feature_service", service])
+        values: dict[str, object] = {}
+        for projection in message.spec.features:
+            table = self._online.get((project, projection.feature_view_name))
+            if table is not None:
+                row = table.get(entity, {})
+                values |= {
+                    column.name: row.get(column.name) for column in projection.feature_columns
+                }
+        return values
+
+    # The port.
+
+    def capture_project(self, *, project: str, service: str) -> FeatureCapture:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            if project not in session.projects():
+                known = ", ".join(session.projects()) or "none"
+                raise NotFoundError(f"Feast project {project!r}", hint=f"there is: {known}")
+            return feast_definitions.make_capture(
+                session.read(project), service=service, project=project, revision=None
+            )
+
+    def capture_repository(
+        self, *, repository: Path, revision: str, folder: str, service: str
+    ) -> FeatureCapture:
+        """See FeatureStore."""
+        if not any(known == revision for known, _ in self._commits):
+            raise NotFoundError(f"commit {revision} in {repository.name!r}")
+        if (revision, folder) not in self._commits:
+            raise NotFoundError(f"folder {folder!r} at commit {revision}")
+        return feast_definitions.make_capture(
+            self._commits[revision, folder], service=service, project="", revision=revision
+        )
+
+    def describe(self, capture: FeatureCapture) -> tuple[RawObject, ...]:
+        """See FeatureStore."""
+        return feast_definitions.describe(capture)
+
+    def definition(self, capture: FeatureCapture, *, project: str) -> str | None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            return definition_digest(session.read(project, only=keys(capture)))
+
+    def deploy(self, capture: FeatureCapture, *, project: str, expected: str | None) -> None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            feast_deploy.deploy(session, capture, project=project, expected=expected)
+            self._make_tables(capture, project=project)
+
+    def fill(
+        self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
+    ) -> tuple[ViewState, ...]:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            feast_deploy.require_captured(session, capture, project=project)
+            for view in online_views(capture):
+                if not view.feedable:
+                    progress(f"{view.name}: has no batch source, fed by pushes only")
+                    continue
+                key = (view.kind, view.name)
+                progress(f"{view.name}: materializing")
+                self._feed(session.read(project)[key], key, project=project, window=window)
+                feast_deploy.add_watermark(
+                    session, capture, project=project, key=key, window=window
+                )
+        return self.views(capture, project=project)
+
+    def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            rows = session.read(project)
+        return tuple(
+            ViewState(
+                view=view.name,
+                rows=len(self._online.get((project, view.name), {})),
+                fed_until=(
+                    feast_deploy.fed_until(view.kind, rows[view.kind, view.name])
+                    if (view.kind, view.name) in rows
+                    else None
+                ),
+            )
+            for view in online_views(capture)
+        )
+
+    def mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            marks = feast_deploy.watermarks(session, capture, project=source)
+            for view in online_views(capture):
+                table = self._online.get((source, view.name), {})
+                self._online[project, view.name] = copy.deepcopy(table)
+            feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
+            feast_deploy.set_watermarks(session, marks, project=project)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Session]:
+        with self._lock:
+            if not self.available:
+                raise PlaneUnavailableError(plane="the Feast registry", what="it was switched off")
+            projects = copy.deepcopy(self._projects)
+            yield _Session(projects)
+            self._projects = projects
+
+    def _make_tables(self, capture: FeatureCapture, *, project: str) -> None:
+        for view in online_views(capture):
+            self._online.setdefault((project, view.name), {})
+
+    def _feed(self, proto: bytes, key: Key, *, project: str, window: Window) -> None:
+        if key[0] == "on_demand_feature_view":
+            return  # Nothing here runs a transformation.
+        spec = feast_protos.parse(key[0], proto).spec
+        names = {feature.name for feature in spec.features}
+        table = self._online.setdefault((project, key[1]), {})
+        rows = self._sources.get(spec.batch_source.file_options.uri, [])
+        for row in sorted(rows, key=lambda row: row.at):
+            if window.start <= row.at < window.end:
+                table[row.entity] = {
+                    name: value for name, value in row.values.items() if name in names
+                }
+
+
+def _message(raw: RawObject) -> Any:  # noqa: ANN401 - a Feast message
+    return ParseDict(dict(raw.definition), feast_protos.kinds()[raw.kind].message())
