@@ -1,0 +1,208 @@
+"""Which bundle serves now, from memory: told by the server, never asked during a request.
+
+`Resolver.current` is a dictionary look-up, whatever becomes of the server. What
+it returns never goes back in (generation, revision), not even when the server
+that answers next is behind, and never changes under the caller's hands.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from trilock.client._backoff import Backoff
+from trilock.client._blocking import Client
+from trilock.client._memory import Memory, OnChange
+from trilock.client._sink import sink_writer
+from trilock.client._watch import NOWHERE, OutOfStepError
+from trilock.client._watch_proto import read_message, watch_request
+from trilock.client.errors import DeadlineError, RevisionCompactedError, TrilockError
+from trilock.client.live import LiveBundle
+
+if TYPE_CHECKING:
+    from trilock.client.sinks import SinkWriter
+
+STREAM_S: Final = 300.0
+"""A stream is renewed after this time, in case its server hangs without closing it."""
+
+
+class Resolver(Memory):
+    """Keeps the live bundles of some aliases in memory, with one stream for all of them.
+
+        with Resolver(aliases=["delay"], cache_dir="/var/cache/delay") as resolver:
+            resolver.wait_ready(timeout=10)
+            live = resolver.current("delay")
+
+    A context manager; its thread ends with `close`. Threads may share one; a
+    process forked from one makes its own.
+
+    Args:
+        client: A client, which stays the caller's to close, or the address of a server;
+            by default what `Client()` finds.
+        aliases: `delay`, `delay@canary` or full names; none for every alias of the server.
+        cache_dir: A folder for the last known good, so that a process starts while the
+            server is down. It belongs to one trilock; processes may share it.
+        max_stale: Seconds that `current` may go on after the server was last heard; None
+            for ever.
+        on_change: As if given to `on_change`, before the first change.
+
+    Raises:
+        InvalidError: An alias is malformed, or the client cannot be made.
+    """
+
+    def __init__(
+        self,
+        client: Client | str | None = None,
+        aliases: Iterable[str] = (),
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,
+        max_stale: float | None = None,
+        on_change: OnChange | None = None,
+    ) -> None:
+        super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
+        self._owned = not isinstance(client, Client)
+        self._client = client if isinstance(client, Client) else Client(client)
+        self._backoff = Backoff()
+        self._told = threading.Condition()
+        self._closing = threading.Event()
+        self._call: Any = None
+        self._thread = threading.Thread(target=self._run, name="trilock-resolver", daemon=True)
+        _resolvers.add(self)
+        self._thread.start()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until the server was heard on every alias that is followed.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            Whether it was. What an earlier process left on disk does not count, but
+            `current` serves it meanwhile.
+        """
+        with self._told:
+            return self._told.wait_for(lambda: self._ready, timeout)
+
+    def wait_for(self, revision: int, timeout: float) -> bool:
+        """Wait until every change up to *revision* was taken: read your writes.
+
+        Args:
+            revision: For example `pivot_revision` of an operation.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            Whether it was.
+        """
+        with self._told:
+            return self._told.wait_for(lambda: self._seen[1] >= revision, timeout)
+
+    def sink(
+        self,
+        sink: str,
+        *,
+        connections: Mapping[str, str] | str,
+        live: LiveBundle | None = None,
+    ) -> SinkWriter:
+        """Return a writer for what *live* predicts, which stops when its release does.
+
+        Make one for each live bundle, from the very value that the rows were made with.
+        A writer that followed the alias by itself would put rows of the old model into
+        the release of the new one.
+
+        Args:
+            sink: The sink's short name, e.g. `predictions`.
+            connections: URLs of the caller's own by the names that the server's settings
+                have for them; or the URL alone, which asks the server nothing.
+            live: Who writes; by default what is live now on the one alias that is followed.
+
+        Raises:
+            NotFoundError: The model has no such sink.
+            InvalidError: The sink's connection is not in *connections*.
+            ResolverError: Nothing that may be served is known.
+        """
+        live = self.current() if live is None else live
+        return sink_writer(self._client, live, sink, connections=connections)
+
+    def close(self) -> None:
+        """End the stream and its thread. What is in memory stays, and is STALE from here on."""
+        self._closing.set()
+        if self._call is not None:
+            self._call.cancel()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        if self._owned:
+            self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            pause = self._follow()
+            self._closing.wait(pause)
+        self._lose("the resolver was closed")
+
+    def _follow(self) -> float:
+        """Read one stream to its end; return the seconds to wait before the next."""
+        try:
+            self._read()
+        except DeadlineError:
+            return 0.0  # its time was over, as arranged
+        except RevisionCompactedError as error:
+            begun = self._seen == NOWHERE
+            self._watch.forget_position()
+            if not begun:
+                return 0.0
+            problem = str(error)
+        except (OutOfStepError, TrilockError) as error:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - its thread must not end in silence
+            problem = f"{type(error).__name__}: {error}"
+        else:
+            problem = "the server ended the stream"
+        if not self._closing.is_set():
+            self._lose(problem)
+        return self._backoff.wait()
+
+    def _read(self) -> None:
+        request = watch_request(self._watch, aliases=self.aliases)
+        self._call = self._client.serving.Watch(request, timeout=STREAM_S)
+        if self._closing.is_set():  # `close` came before there was something to cancel
+            self._call.cancel()
+        try:
+            for response in self._call:
+                self._take(read_message(response))
+                self._backoff.reset()
+                with self._told:
+                    self._told.notify_all()
+        finally:
+            self._call.cancel()  # a stream that is out of step is still open
+
+
+_resolvers: Final[weakref.WeakSet[Resolver]] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    # The thread that hears of changes stays in the parent; without a word the
+    # child would serve what was live at the fork until it dies.
+    for resolver in _resolvers:
+        resolver._abandon(  # noqa: SLF001 - the hook is this class's own
+            "the process was forked from the one that made the resolver; make it after the fork"
+        )
+
+
+_register: Final[Callable[..., None] | None] = getattr(os, "register_at_fork", None)
+if _register is not None:
+    _register(after_in_child=_abandon_all)
