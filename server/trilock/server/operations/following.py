@@ -1,0 +1,161 @@
+"""How far the planes of one alias have followed, and what that means for its operations.
+
+One transaction. It locks what it may change in the order in which everybody
+takes rows: operations, live row, planes, store.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from sqlmodel import Session, col, delete, select
+
+from trilock.server.domain.names import AliasRef
+from trilock.server.domain.operation import OperationState
+from trilock.server.domain.release import LiveRow
+from trilock.server.operations.records import database_now, end, note
+from trilock.server.store.releases import get_live
+from trilock.server.store.tables import LiveTable, OperationRow, PlaneStateRow
+
+OnConverged = Callable[[Session, LiveRow], None]
+"""Called in the transaction in which every plane agrees with the live row. May change it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Following:
+    """One alias, in one write session."""
+
+    def __init__(self, session: Session, alias: AliasRef, *, owner: str, epoch: int = 0) -> None:
+        self._session = session
+        self._alias = alias
+        self._owner = owner
+        self._epoch = epoch
+        self._operations = session.exec(
+            select(OperationRow)
+            .where(
+                OperationRow.model == alias.model,
+                OperationRow.alias == alias.alias,
+                OperationRow.state == OperationState.CONVERGING.value,
+            )
+            .order_by(col(OperationRow.id))
+            .with_for_update()
+        ).all()
+        self._live = session.exec(
+            select(LiveTable)
+            .where(LiveTable.model == alias.model, LiveTable.alias == alias.alias)
+            .with_for_update()
+        ).one()
+
+    def differs(self, plane: str, *, wanted: str, found: str) -> None:
+        """Write what a plane is to be driven from and to. A foreign value is recorded (I8)."""
+        row = self._plane(plane)
+        detail = {"plane": plane, "wanted": wanted, "found": found}
+        # What was found before, or was wanted until now, is no surprise.
+        foreign = row.wanted != "" and found not in {row.found, row.wanted}
+        if foreign:
+            _log.warning("%s of %s is %r: someone else changed it", plane, self._alias, found)
+            detail["expected"] = row.wanted
+        self._tell("plane_foreign" if foreign else "plane_differs", **detail)
+        row.wanted, row.found = wanted, found
+        self._session.add(row)
+
+    def agrees(self, plane: str, *, revision: int, value: str) -> None:
+        """Write that a plane was seen equal to the live row of *revision*."""
+        row = self._plane(plane)
+        row.converged_revision = max(row.converged_revision, revision)
+        row.wanted = row.found = value
+        row.attempts, row.error, row.not_before_ms = 0, "", 0
+        self._session.add(row)
+        self._tell("plane_agrees", plane=plane, revision=revision)
+
+    def failed(self, plane: str, *, error: str, backoff: Callable[[int], float]) -> None:
+        """Write why a plane does not follow yet, and when it is tried again."""
+        row = self._plane(plane)
+        if row.error != error:  # the same one again is no news, however often
+            _log.warning("%s of %s: %s", plane, self._alias, error)
+            self._tell("plane_failed", plane=plane, error=error)
+        row.attempts += 1
+        row.error = error
+        wait = backoff(row.attempts)
+        row.not_before_ms = database_now(self._session) + int(wait * 1000)
+        self._session.add(row)
+        self._tell(None)
+
+    def settle(self, planes: Collection[str], *, on_converged: OnConverged) -> None:
+        """Bring operations to their ends, and the release on, where *planes* allow it.
+
+        Args:
+            planes: Names of all planes that the live row has.
+            on_converged: Called once for each revision that every plane agrees with.
+        """
+        converged = self._converged(planes)
+        for row in self._operations:
+            state = self._state_of(row, converged.values())
+            if state is not None:
+                end(row, state)
+                note(self._session, row, kind=state.lower(), owner=self._owner, epoch=self._epoch)
+        whole = all(revision >= self._live.revision for revision in converged.values())
+        if whole and self._live.converged_revision < self._live.revision:
+            self._live.converged_revision = self._live.revision
+            self._session.add(self._live)
+            self._session.flush()
+            live = get_live(self._session, self._alias)
+            if live is not None:
+                on_converged(self._session, live)
+
+    def _state_of(self, row: OperationRow, converged: Collection[int]) -> OperationState | None:
+        """Return the end that *row* has come to; None if it still converges."""
+        pivot, switched = row.pivot_revision or 0, self._live.switched_revision
+        if pivot >= switched:
+            return OperationState.SUCCEEDED if min(converged, default=pivot) >= pivot else None
+        # A newer pivot took its place. It succeeded if its planes had followed by then.
+        followed = all(pivot <= revision < switched for revision in converged)
+        return OperationState.SUCCEEDED if followed else OperationState.SUPERSEDED
+
+    def _converged(self, planes: Collection[str]) -> dict[str, int]:
+        of_alias = (
+            col(PlaneStateRow.model) == self._alias.model,
+            col(PlaneStateRow.alias) == self._alias.alias,
+        )
+        self._session.flush()
+        # The settings, or the sinks, may have changed: nobody drives those any more.
+        self._session.exec(
+            delete(PlaneStateRow).where(*of_alias, col(PlaneStateRow.plane).not_in(list(planes)))
+        )
+        known = {
+            row.plane: row.converged_revision
+            for row in self._session.exec(select(PlaneStateRow).where(*of_alias))
+        }
+        return {plane: known.get(plane, 0) for plane in planes}
+
+    def _plane(self, plane: str) -> PlaneStateRow:
+        key = (self._alias.model, self._alias.alias, plane)
+        row = self._session.get(PlaneStateRow, key)
+        return row or PlaneStateRow(
+            model=self._alias.model,
+            alias=self._alias.alias,
+            plane=plane,
+            converged_revision=0,
+            wanted="",
+            found="",
+            attempts=0,
+            error="",
+            not_before_ms=0,
+        )
+
+    def _tell(self, kind: str | None, **detail: Any) -> None:  # noqa: ANN401 - JSON
+        """Tell those who wait for an operation that a plane has changed; None adds no event."""
+        for row in self._operations:
+            if kind is None:
+                row.version += 1
+                self._session.add(row)
+            else:
+                note(
+                    self._session,
+                    row,
+                    kind=kind,
+                    owner=self._owner,
+                    epoch=self._epoch,
+                    detail=detail,
+                )
