@@ -6,27 +6,41 @@ times as much, so that nobody can mistake one for the other.
 """
 
 import contextlib
+import gc
 import importlib.util
 import io
+import multiprocessing
+import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 from uuid import uuid4
 
 import pandas as pd
+import psycopg
+import pytest
 import yaml
+from psycopg import sql
+from sqlalchemy import URL
 
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.feast_process import Message
+from trilock.server.planes.feast_feature_store import FeastFeatureStore
+from trilock.server.planes.feast_process import Message, Worker
 from trilock.server.planes.feast_worker import last_line
 
 NOW: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 ORIGINS: Final = ("EWR", "JFK", "LGA")
+feast_warnings: Final = pytest.mark.filterwarnings(
+    # Feast's PostgreSQL online store never closes its connections.
+    "ignore:.*was deleted while still open:ResourceWarning"
+)
 SCALES: Final = {"celsius": 1.0, "scaled": 100.0}
 
 _COMMON: Final = """
@@ -86,11 +100,23 @@ def features_py(variant: str) -> str:
     return _COMMON.format(variant=variant, fields=_FIELDS[variant])
 
 
+@cache
+def _import_feast() -> ModuleType:
+    import feast  # noqa: PLC0415 - takes seconds
+
+    # A hundred thousand objects that stay: collecting them again and again
+    # would take a third of these tests' time.
+    gc.collect()
+    gc.freeze()
+    return feast
+
+
 class InlineWorker:
     """Implements Worker without a process: the job runs here, where Feast is imported once."""
 
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
         """See Worker."""
+        _import_feast()
         from trilock.server.planes.feast_jobs import JOBS  # noqa: PLC0415 - imports Feast
 
         noise = io.StringIO()
@@ -101,6 +127,38 @@ class InlineWorker:
             raise
         except Exception as error:
             raise PreconditionError(last_line(error)) from error
+
+
+class ForkWorker:
+    """Implements Worker with a fork of this process, where Feast is imported already."""
+
+    def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
+        """See Worker."""
+        _import_feast()
+        context = multiprocessing.get_context("fork")
+        reader, writer = context.Pipe(duplex=False)
+        process = context.Process(target=_run_forked, args=(request, writer))
+        process.start()
+        writer.close()
+        error = None
+        with contextlib.suppress(EOFError):
+            while True:
+                message = reader.recv()
+                error = message.get("error", error)
+                tell(message)
+        process.join()
+        if error is not None:
+            raise PreconditionError(error)
+
+
+def _run_forked(request: Mapping[str, Any], writer: Connection) -> None:
+    from trilock.server.planes.feast_jobs import JOBS  # noqa: PLC0415 - imports Feast
+
+    try:
+        os.chdir(request["base"])
+        JOBS[request["job"]](request, writer.send)
+    except BaseException as error:  # noqa: BLE001 - as in the real worker
+        writer.send({"error": last_line(error)})
 
 
 class FeastRepo:
@@ -154,12 +212,10 @@ class FeastRepo:
 
     def feast(self, project: str) -> Any:
         """Return Feast's own store of *project*, without anything cached."""
-        from feast import FeatureStore  # noqa: PLC0415 - takes seconds
-        from feast.repo_config import load_repo_config  # noqa: PLC0415
-
-        config = load_repo_config(self.folder, self.yaml)
+        feast = _import_feast()
+        config = feast.repo_config.load_repo_config(self.folder, self.yaml)
         config.project = project
-        return FeatureStore(config=config)
+        return feast.FeatureStore(config=config)
 
     def serve(self, project: str, *, origin: str) -> dict[str, object]:
         """Return what Feast serves for the service `delay`, with a distance of 2."""
@@ -202,6 +258,90 @@ class FeastRepo:
         sys.modules[name] = module
         spec.loader.exec_module(module)
         return module
+
+
+class FeastWorld(FeastRepo):
+    """A Feast repository, and the store under test on top of it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        registry: str,
+        online_store: Mapping[str, object],
+        worker: Worker | None = None,
+    ) -> None:
+        super().__init__(folder, registry=registry, online_store=online_store)
+        self.repository = folder / "git"
+        self.store = FeastFeatureStore(
+            self.yaml, worker_timeout=60.0, worker=worker or InlineWorker()
+        )
+
+    def temp(self, project: str, *, origin: str) -> object:
+        """Return the `temp` that *project* serves."""
+        return self.serve(project, origin=origin)["temp"]
+
+    def commit(self, variant: str) -> str:
+        """Commit the variant, in folder `features` of the repository."""
+        return self.commit_text(features_py(variant))
+
+    def close(self) -> None:
+        """Close what the store holds open, and let go of what Feast does."""
+        self.store.close()
+        gc.collect()
+
+
+class SqliteWorld(FeastWorld):
+    """Registry and online store in SQLite files, by default in two."""
+
+    def __init__(
+        self, folder: Path, *, online: str = "online.db", worker: Worker | None = None
+    ) -> None:
+        self.file = folder / "registry.db"
+        super().__init__(
+            folder,
+            registry=f"sqlite:///{self.file}",
+            online_store={"type": "sqlite", "path": online},
+            worker=worker,
+        )
+
+    def break_down(self) -> None:
+        """Put something in the registry's place that is no file."""
+        self.file.unlink()
+        self.file.mkdir()
+        self.store.close()
+
+
+class PostgresWorld(FeastWorld):
+    """Registry and online store in PostgreSQL, by default in one database."""
+
+    def __init__(self, folder: Path, *, url: URL, online: URL | None = None) -> None:
+        self.url = url
+        database = url if online is None else online
+        super().__init__(
+            folder,
+            registry=url.set(drivername="postgresql+psycopg").render_as_string(),
+            online_store={
+                "type": "postgres",
+                "host": str(database.query["host"]),
+                "database": database.database,
+                "db_schema": "features",
+                "user": database.username,
+                "password": "",
+                "sslmode": "disable",
+            },
+        )
+
+    def break_down(self) -> None:
+        """Let nobody connect any more."""
+        server = self.url.set(database="postgres", drivername="postgresql")
+        with psycopg.connect(server.render_as_string(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(
+                    sql.Identifier(str(self.url.database))
+                )
+            )
+        self.store.close()
 
 
 def _append(file: Path, rows: list[dict[str, object]]) -> None:
