@@ -37,6 +37,7 @@ MAX_NAME: Final = 255
 MAX_TEXT: Final = 2000
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MAX_LIST: Final = 10_000
+MAX_COLUMNS: Final = 32
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REVISION: Final = re.compile(r"[0-9a-f]{40}")
@@ -115,6 +116,16 @@ class Validation:
         if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t" for sign in normal):
             self.wrong(field, "has control characters")
         return normal
+
+    def columns(self, field: str, texts: Sequence[str]) -> tuple[str, ...]:
+        """Return names of columns, which are whatever the database says, but each once."""
+        if len(texts) > MAX_COLUMNS:
+            self.wrong(field, f"has more than {MAX_COLUMNS} entries")
+        for at, text in enumerate(texts[:MAX_COLUMNS]):
+            self.text(f"{field}[{at}]", text, required=True, limit=63)
+        if len(set(texts)) < len(texts):
+            self.wrong(field, "names a column twice")
+        return tuple(texts)
 
     def request_id(self, text: str) -> str:
         """Return the id of a request, or ""."""

@@ -108,7 +108,7 @@ class Hub:
         self._follower = self._loop.create_task(self._follow(), name="watch hub")
 
     async def close(self) -> None:
-        """Stop following; end every stream with UNAVAILABLE, so that it is resumed elsewhere."""
+        """Stop following; end every stream, to be resumed elsewhere. Idempotent."""
         self._closing = True
         self._changed.ring_here()
         self._advanced.ring_here()

@@ -1,0 +1,214 @@
+"""ReleaseService."""
+
+from collections.abc import Sequence
+
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, model_name
+from trilock.server.domain.operation import Operation
+from trilock.server.domain.release import Release
+from trilock.server.rpc.convert import (
+    alias_to_proto,
+    operation_to_proto,
+    plan_to_proto,
+    refusal_to_proto,
+    release_to_proto,
+)
+from trilock.server.rpc.principals import current_principal
+from trilock.server.rpc.service import Context, Service
+from trilock.server.rpc.validate import validating
+from trilock.server.store.releases import get_release, list_releases
+from trilock.server.store.sinks import ReleaseSink, list_release_sinks
+from trilock.server.usecases.describe_alias import describe_alias, describe_aliases
+from trilock.server.usecases.describe_operation import describe_operation
+from trilock.server.usecases.finalize import finalize
+from trilock.server.usecases.promote import plan_promote, promote
+from trilock.server.usecases.roll_back import plan_roll_back, roll_back
+from trilock.v1 import operation_pb2, release_service_pb2, release_service_pb2_grpc
+
+
+class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
+    """See release_service.proto."""
+
+    async def PlanPromotion(
+        self, request: release_service_pb2.PlanPromotionRequest, _context: Context
+    ) -> release_service_pb2.PlanPromotionResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            bundle = check.name("bundle", request.bundle, BundleRef.parse)
+            check.same_model("bundle", bundle, alias=alias)
+            window = check.window("feature_window", request.feature_window, required=False)
+        planned = await self.threads.slow(
+            plan_promote, self.runtime, alias=alias, bundle=bundle, window=window
+        )
+        live = planned.around.live
+        return release_service_pb2.PlanPromotionResponse(
+            plan=plan_to_proto(
+                planned.plan,
+                from_bundle=None if live is None else live.bundle,
+                to_bundle=planned.bundle.ref,
+                report=planned.report,
+            ),
+            refusal=None if planned.refusal is None else refusal_to_proto(planned.refusal),
+        )
+
+    async def PlanRollback(
+        self, request: release_service_pb2.PlanRollbackRequest, _context: Context
+    ) -> release_service_pb2.PlanRollbackResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            to_bundle = check.optional("to_bundle", request.to_bundle, BundleRef.parse)
+            check.same_model("to_bundle", to_bundle, alias=alias)
+        planned = await self.threads.quick(
+            plan_roll_back, self.runtime, alias=alias, to_bundle=to_bundle
+        )
+        return release_service_pb2.PlanRollbackResponse(
+            plan=plan_to_proto(
+                planned.plan,
+                from_bundle=planned.leaves.bundle,
+                to_bundle=planned.restores.bundle,
+            ),
+            leaves=release_to_proto(planned.leaves),
+            restores=release_to_proto(planned.restores),
+        )
+
+    async def Promote(
+        self, request: release_service_pb2.PromoteRequest, _context: Context
+    ) -> release_service_pb2.PromoteResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            bundle = check.name("bundle", request.bundle, BundleRef.parse)
+            check.same_model("bundle", bundle, alias=alias)
+            window = check.window("feature_window", request.feature_window, required=False)
+            plan_id = check.text("plan", request.plan, limit=128)
+            reason = check.text("reason", request.reason)
+            accept_unready = check.text("accept_unready", request.accept_unready)
+            etag = check.text("etag", request.etag, limit=128)
+            request_id = check.request_id(request.request_id)
+        operation = await self.threads.slow(
+            promote,
+            self.runtime,
+            alias=alias,
+            bundle=bundle,
+            window=window,
+            plan_id=plan_id,
+            reason=reason,
+            accept_unready=accept_unready,
+            etag=etag,
+            request_id=request_id,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.PromoteResponse(operation=await self._told(operation))
+
+    async def Finalize(
+        self, request: release_service_pb2.FinalizeRequest, _context: Context
+    ) -> release_service_pb2.FinalizeResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            reason = check.text("reason", request.reason)
+            etag = check.text("etag", request.etag, limit=128)
+            request_id = check.request_id(request.request_id)
+        operation = await self.threads.quick(
+            finalize,
+            self.runtime,
+            alias=alias,
+            reason=reason,
+            etag=etag,
+            request_id=request_id,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.FinalizeResponse(operation=await self._told(operation))
+
+    async def RollBack(
+        self, request: release_service_pb2.RollBackRequest, _context: Context
+    ) -> release_service_pb2.RollBackResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            leaves = check.name("leaves", request.leaves, ReleaseRef.parse)
+            check.same_model("leaves", leaves, alias=alias)
+            to_bundle = check.optional("to_bundle", request.to_bundle, BundleRef.parse)
+            check.same_model("to_bundle", to_bundle, alias=alias)
+            reason = check.text("reason", request.reason)
+            incident = check.text("incident", request.incident, limit=255)
+            request_id = check.request_id(request.request_id)
+        started = await self.threads.quick(
+            roll_back,
+            self.runtime,
+            alias=alias,
+            leaves=leaves,
+            to_bundle=to_bundle,
+            reason=reason,
+            incident=incident,
+            request_id=request_id,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.RollBackResponse(
+            operation=await self._told(started.operation), already_done=started.already_done
+        )
+
+    async def GetAlias(
+        self, request: release_service_pb2.GetAliasRequest, _context: Context
+    ) -> release_service_pb2.GetAliasResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("name", request.name, AliasRef.parse)
+        status = await self.threads.quick(describe_alias, self.runtime, alias)
+        return release_service_pb2.GetAliasResponse(alias=alias_to_proto(status))
+
+    async def ListAliases(
+        self, request: release_service_pb2.ListAliasesRequest, _context: Context
+    ) -> release_service_pb2.ListAliasesResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            model = check.optional("model", request.model, model_name)
+            page = check.page(request)
+        found = await self.threads.quick(describe_aliases, self.runtime, model=model)
+        shown, token = page.of(found)
+        return release_service_pb2.ListAliasesResponse(
+            aliases=[alias_to_proto(status) for status in shown], next_page_token=token
+        )
+
+    async def GetRelease(
+        self, request: release_service_pb2.GetReleaseRequest, _context: Context
+    ) -> release_service_pb2.GetReleaseResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            ref = check.name("name", request.name, ReleaseRef.parse)
+
+        def read() -> tuple[Release, list[ReleaseSink]]:
+            with self.runtime.database.read() as session:
+                return get_release(session, ref), list_release_sinks(session, ref)
+
+        release, sinks = await self.threads.quick(read)
+        return release_service_pb2.GetReleaseResponse(
+            release=release_to_proto(release, sinks=sinks)
+        )
+
+    async def ListReleases(
+        self, request: release_service_pb2.ListReleasesRequest, _context: Context
+    ) -> release_service_pb2.ListReleasesResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.optional("alias", request.alias, AliasRef.parse)
+            page = check.page(request)
+
+        def read() -> Sequence[Release]:
+            with self.runtime.database.read() as session:
+                return list_releases(session, alias=alias, offset=page.offset, limit=page.limit)
+
+        shown, token = page.cut(await self.threads.quick(read))
+        return release_service_pb2.ListReleasesResponse(
+            releases=[release_to_proto(release) for release in shown], next_page_token=token
+        )
+
+    async def _told(self, operation: Operation | None) -> operation_pb2.Operation | None:
+        if operation is None:
+            return None
+        status = await self.threads.quick(describe_operation, self.runtime, operation)
+        return operation_to_proto(status)

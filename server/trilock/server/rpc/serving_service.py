@@ -1,0 +1,44 @@
+"""ServingService: answered from memory, on the event loop."""
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from trilock.server.domain.names import AliasRef
+from trilock.server.rpc.service import Context, Service
+from trilock.server.rpc.validate import validating
+from trilock.v1 import serving_service_pb2, serving_service_pb2_grpc
+
+_WAIT_SECONDS: Final = 5.0
+_OF_DEADLINE: Final = 0.9
+"""The share of a caller's deadline that is waited: the answer has to arrive in time."""
+
+
+class ServingService(Service, serving_service_pb2_grpc.ServingServiceServicer):
+    """See serving_service.proto."""
+
+    async def Resolve(
+        self, request: serving_service_pb2.ResolveRequest, context: Context
+    ) -> serving_service_pb2.ResolveResponse:
+        """See serving_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            min_revision = check.number("min_revision", request.min_revision)
+        remaining = context.time_remaining() or _WAIT_SECONDS
+        live = await self.parts.hub.resolve(
+            str(alias),
+            min_revision=min_revision,
+            seconds=min(_WAIT_SECONDS, remaining * _OF_DEADLINE),
+        )
+        return serving_service_pb2.ResolveResponse(live_bundle=live)
+
+    async def Watch(
+        self, request: serving_service_pb2.WatchRequest, _context: Context
+    ) -> AsyncGenerator[serving_service_pb2.WatchResponse, None]:
+        """See serving_service.proto."""
+        with validating() as check:
+            aliases = check.names("aliases", request.aliases, AliasRef.parse)
+            start = check.number("start_revision", request.start_revision)
+            generation = check.number("generation", request.generation)
+        names = frozenset(str(alias) for alias in aliases)
+        async for message in self.parts.hub.watch(names, start=start, generation=generation):
+            yield message
