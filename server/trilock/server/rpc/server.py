@@ -33,6 +33,7 @@ from trilock.server.serving.compaction import compact
 from trilock.server.serving.hub import Hub
 from trilock.server.settings import ServerSettings, Settings
 from trilock.server.settings_source import SettingsError
+from trilock.server.store.migrate import head
 from trilock.server.usecases.runtime import Runtime
 from trilock.v1 import (
     admin_service_pb2_grpc,
@@ -87,13 +88,11 @@ class RpcServer:
         runtime: Runtime,
         hub: Hub,
         authenticator: Authenticator,
-        schema: str = "",
     ) -> None:
         self._settings = settings
         self._runtime = runtime
         self._hub = hub
         self._authenticator = authenticator
-        self._schema = schema
         self._threads = Threads()
         self._health = health.aio.HealthServicer()
         self._tasks: list[asyncio.Task[None]] = []
@@ -121,7 +120,7 @@ class RpcServer:
             authenticator=self._authenticator,
             writes=writes,
             version=version("trilock"),
-            schema=self._schema,
+            schema=head(),
             started=datetime.now(UTC),
         )
         server = grpc.aio.server(
