@@ -3,13 +3,13 @@
 Calls of other services (health, reflection) pass untouched.
 """
 
-from __future__ import annotations  # grpc's classes are generic in the stubs only
+from __future__ import annotations
 
 import contextlib
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -24,13 +24,17 @@ _log = logging.getLogger(__name__)
 OWN: Final = "/trilock."
 """How the methods of trilock's own services begin."""
 
-Details = grpc.HandlerCallDetails
-Handler = grpc.RpcMethodHandler[Any, Any]
-Continuation = Callable[[Details], Awaitable[Handler | None]]
-Context = grpc.aio.ServicerContext[Any, Any]
-Unary = Callable[[Any, Context], Awaitable[Any]]
-Stream = Callable[[Any, Context], AsyncGenerator[Any, None]]
+# Text, since grpc's classes are generic in the stubs only.
+Details: TypeAlias = "grpc.HandlerCallDetails"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Continuation: TypeAlias = "Callable[[Details], Awaitable[Handler | None]]"
+Unary: TypeAlias = "Callable[[Any, Context], Awaitable[Any]]"
+Stream: TypeAlias = "Callable[[Any, Context], AsyncGenerator[Any, None]]"
 Parse = Callable[[bytes], Any]
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Continuation = Callable[[Details], Awaitable[Handler | None]]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):

@@ -4,7 +4,7 @@ from __future__ import annotations  # grpc's classes are generic in the stubs on
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -14,7 +14,7 @@ from trilock.server.serving.bell import Bell
 from trilock.server.serving.hub import Hub
 from trilock.server.usecases.runtime import Runtime
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 """A call. Servicers need it for deadlines only: errors are raised, not set."""
 
 
