@@ -190,7 +190,7 @@ class Journal:
         with self._database.read() as session:
             rows = session.exec(query.offset(offset).limit(limit)).all()
             steps = steps_of(session, [row.id for row in rows])
-        return tuple(to_domain(row, steps[row.id]) for row in rows)
+            return tuple(to_domain(row, steps[row.id]) for row in rows)
 
     def cancel(
         self, operation_id: OperationId, *, reason: str = "", principal: str = ""

@@ -78,13 +78,12 @@ class Ledger:
         with self._database.read() as session:
             row = session.exec(select(OperationRow).where(OperationRow.id == self._id)).one()
             steps = steps_of(session, [self._id])[self._id]
-            told = _told_to_turn_back(session, row)
-        return Reading(
-            operation=to_domain(row, steps),
-            entries=tuple(_entry(step) for step in steps),
-            active=row.state in ACTIVE,
-            told_to_turn_back=told,
-        )
+            return Reading(
+                operation=to_domain(row, steps),
+                entries=tuple(_entry(step) for step in steps),
+                active=row.state in ACTIVE,
+                told_to_turn_back=_told_to_turn_back(session, row),
+            )
 
     def cover(self, seconds: float) -> None:
         """Return when an outside call of *seconds* may begin.
