@@ -30,6 +30,7 @@ import yaml
 from psycopg import sql
 from sqlalchemy import URL
 
+from tests.support.feast_objects import SCALES
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.planes.feast_feature_store import FeastFeatureStore
 from trilock.server.planes.feast_process import Message, Worker
@@ -41,7 +42,6 @@ feast_warnings: Final = pytest.mark.filterwarnings(
     # Feast's PostgreSQL online store never closes its connections.
     "ignore:.*was deleted while still open:ResourceWarning"
 )
-SCALES: Final = {"celsius": 1.0, "scaled": 100.0}
 
 _COMMON: Final = """
 from datetime import timedelta
