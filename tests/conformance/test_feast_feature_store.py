@@ -1,4 +1,4 @@
-"""Feast keeps the contract: SQLite with two files, PostgreSQL with one database."""
+"""Feast keeps the contract: SQLite with two files, PostgreSQL with one database, a file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +11,13 @@ from tests.conformance.feature_store import (
     FeatureStoreContract,
     FeatureWorld,
 )
-from tests.support.feast_repo import PostgresWorld, SqliteWorld, feast_warnings
-from trilock.server.planes.feast_process import WorkerProcess
+from tests.support.feast_repo import (
+    FileWorld,
+    ForkWorker,
+    PostgresWorld,
+    SqliteWorld,
+    feast_warnings,
+)
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 
@@ -33,9 +38,17 @@ class TestFeastOnPostgres(FeatureStoreContract):
         world.close()
 
 
+class TestFeastOnAFile(FeatureStoreContract):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> Iterator[FeatureWorld]:
+        world = FileWorld(tmp_path / "feast")
+        yield world
+        world.close()
+
+
 class TestFeastRepository(FeatureRepositoryContract):
     @pytest.fixture
     def world(self, tmp_path: Path) -> Iterator[FeatureWorld]:
-        world = SqliteWorld(tmp_path / "feast", worker=WorkerProcess(timeout=60.0))
+        world = SqliteWorld(tmp_path / "feast", worker=ForkWorker())
         yield world
         world.close()

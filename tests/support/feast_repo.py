@@ -21,7 +21,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
-from uuid import uuid4
 
 import pandas as pd
 import psycopg
@@ -101,7 +100,8 @@ def features_py(variant: str) -> str:
 
 
 @cache
-def _import_feast() -> ModuleType:
+def import_feast() -> ModuleType:
+    """Return Feast, imported once."""
     import feast  # noqa: PLC0415 - takes seconds
 
     # A hundred thousand objects that stay: collecting them again and again
@@ -116,7 +116,7 @@ class InlineWorker:
 
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
         """See Worker."""
-        _import_feast()
+        import_feast()
         from trilock.server.planes.feast_jobs import JOBS  # noqa: PLC0415 - imports Feast
 
         noise = io.StringIO()
@@ -134,7 +134,7 @@ class ForkWorker:
 
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
         """See Worker."""
-        _import_feast()
+        import_feast()
         context = multiprocessing.get_context("fork")
         reader, writer = context.Pipe(duplex=False)
         process = context.Process(target=_run_forked, args=(request, writer))
@@ -168,8 +168,9 @@ class FeastRepo:
         self.folder = folder
         self.yaml = folder / "feature_store.yaml"
         (folder / "data").mkdir(parents=True)
+        kind = "sql" if "://" in registry else "file"
         self.configure(
-            registry={"registry_type": "sql", "path": registry}, online_store=online_store
+            registry={"registry_type": kind, "path": registry}, online_store=dict(online_store)
         )
         for variant in SCALES:
             for number, origin in enumerate(ORIGINS, start=1):
@@ -212,7 +213,7 @@ class FeastRepo:
 
     def feast(self, project: str) -> Any:
         """Return Feast's own store of *project*, without anything cached."""
-        feast = _import_feast()
+        feast = import_feast()
         config = feast.repo_config.load_repo_config(self.folder, self.yaml)
         config.project = project
         return feast.FeatureStore(config=config)
@@ -248,7 +249,7 @@ class FeastRepo:
         ).stdout
 
     def _load(self, variant: str) -> ModuleType:
-        name = f"features_{uuid4().hex}"
+        name = f"features_{variant}"  # it is part of the serialised function
         file = self.folder / f"{name}.py"
         file.write_text(features_py(variant))
         spec = importlib.util.spec_from_file_location(name, file)
@@ -310,6 +311,20 @@ class SqliteWorld(FeastWorld):
         self.file.unlink()
         self.file.mkdir()
         self.store.close()
+
+
+class FileWorld(FeastWorld):
+    """A registry in a file, as for development."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "registry.db"
+        online = {"type": "sqlite", "path": "online.db"}
+        super().__init__(folder, registry=str(self.file), online_store=online)
+
+    def break_down(self) -> None:
+        """Put something in the registry's place that is no file."""
+        self.file.unlink()
+        self.file.mkdir()
 
 
 class PostgresWorld(FeastWorld):
