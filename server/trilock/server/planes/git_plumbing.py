@@ -57,9 +57,17 @@ class GitRepository:
         return self._answer("rev-parse", "--is-shallow-repository") == "true"
 
     def kind(self, object_id: str) -> str | None:
-        """Return `commit`, `tag`, `tree` or `blob`; None if there is no such object."""
-        words = self._answer("cat-file", "--batch-check", stdin=f"{object_id}\n".encode()).split()
-        return None if words[-1] == "missing" else words[1]
+        """Return `commit`, `tag`, `tree` or `blob`; None if there is no such object.
+
+        Raises:
+            PlaneUnavailableError: It is not a git repository, or does not answer in time.
+        """
+        try:
+            words = self._run("cat-file", "--batch-check", stdin=f"{object_id}\n".encode()).split()
+        except GitError:
+            self.is_bare()  # is it a repository at all?
+            return None  # a partial clone fails where another says `missing`
+        return None if words[-1] == b"missing" else words[1].decode()
 
     def is_reachable(self, commit: str) -> bool:
         """Return whether a reference or HEAD leads to *commit*; git deletes what none does."""
@@ -89,6 +97,15 @@ class GitRepository:
     def blobs(self, object_ids: Iterable[str]) -> dict[str, bytes]:
         """Return the content of those of *object_ids* that are here."""
         wanted = list(object_ids)
+        try:
+            return self._blobs(wanted)
+        except GitError:
+            if len(wanted) < 2:  # noqa: PLR2004 - one alone: it is this one
+                return {}
+        # A partial clone fails as a whole where another says `missing`.
+        return {key: raw for each in wanted for key, raw in self.blobs([each]).items()}
+
+    def _blobs(self, wanted: list[str]) -> dict[str, bytes]:
         raw = self._run("cat-file", "--batch", stdin="".join(f"{i}\n" for i in wanted).encode())
         found: dict[str, bytes] = {}
         position = 0
@@ -126,8 +143,7 @@ class GitRepository:
             what = f"git took longer than {self._seconds:g} s"
             raise PlaneUnavailableError(plane=self._name, what=what) from None
         if result.returncode:
-            lines = os.fsdecode(result.stderr).splitlines() or [f"exit code {result.returncode}"]
-            raise GitError(lines[0].removeprefix("fatal: "))
+            raise GitError(_reason(os.fsdecode(result.stderr), code=result.returncode))
         return result.stdout
 
     def _environment(self) -> dict[str, str]:
@@ -144,3 +160,9 @@ class GitRepository:
             # A folder that is no repository must not lead to one above it.
             "GIT_CEILING_DIRECTORIES": str(self._path.parent),
         }
+
+
+def _reason(text: str, *, code: int) -> str:
+    """Return the line in which git says why it ended; warnings come before it."""
+    fatal = [line for line in text.splitlines() if line.startswith("fatal: ")]
+    return fatal[0].removeprefix("fatal: ") if fatal else f"git ended with code {code}"
