@@ -8,6 +8,7 @@ materializing, applying again):
 * `meta` at every depth: times, watermarks, states, numbers of versions;
 * project names: materialization even drops them;
 * `version: latest`, a ttl of zero: left out by older Feast, filled in by newer;
+* the class of a data source whose type says it already: there or not by registry;
 * the order of a stream view's features: a Python set, so it differs by process.
 """
 
@@ -55,6 +56,10 @@ _WITH_PROJECT: Final = frozenset(
         "StreamFeatureViewSpec",
     }
 )
+
+
+_CLASS_MATTERS: Final = frozenset({6, 13})
+"""`DataSource.SourceType`: CUSTOM_SOURCE and BATCH_ICEBERG stand for several classes."""
 
 
 def keys(capture: FeatureCapture) -> tuple[Key, ...]:
@@ -198,6 +203,8 @@ def _clear_noise(part: Any) -> None:  # noqa: ANN401 - a Feast message
     if name not in _WITH_PROJECT:
         return
     part.ClearField("project")
+    if name == "DataSource" and part.type not in _CLASS_MATTERS:
+        part.ClearField("data_source_class_type")
     fields = part.DESCRIPTOR.fields_by_name
     if "version" in fields and part.version == "latest":
         part.ClearField("version")

@@ -64,6 +64,7 @@ MOMENT = "2026-01-01T00:00:00Z"
             {"spec": {"sources": {"r": {"request_data_source": {**SOURCE, "project": "a"}}}}},
             {"spec": {"sources": {"r": {"request_data_source": SOURCE}}}},
         ),
+        ("data_source", {"type": 1, "data_source_class_type": "feast.FileSource"}, {"type": 1}),
         (
             "stream_feature_view",
             {"spec": {"features": [{"name": "a"}, {"name": "b"}]}},
@@ -93,6 +94,11 @@ def test_what_feast_changes_by_itself_is_no_definition(kind: str, one: Json, oth
             {"spec": {"feature_transformation": {"user_defined_function": {"body": "Yg=="}}}},
         ),
         ("data_source", {"file_options": {"uri": "a"}}, {"file_options": {"uri": "b"}}),
+        (
+            "data_source",
+            {"type": 6, "data_source_class_type": "a"},
+            {"type": 6, "data_source_class_type": "b"},
+        ),
     ],
 )
 def test_what_the_user_changes_is_a_definition(kind: str, one: Json, other: Json) -> None:
