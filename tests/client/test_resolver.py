@@ -230,7 +230,7 @@ def test_a_sink_writer_holds_the_epoch_of_the_bundle_that_predicts() -> None:
             assert resolver.wait_ready(DEADLINE)
             by_name = resolver.sink("predictions", connections={"warehouse": "sqlite:///w.db"})
             by_url = resolver.sink("predictions", connections="sqlite:///w.db")
-            with pytest.raises(InvalidError, match="on connection 'warehouse'.*given are: lake"):
+            with pytest.raises(InvalidError, match=r"on connection 'warehouse'.*given are: lake"):
                 resolver.sink("predictions", connections={"lake": "sqlite:///l.db"})
 
     for writer in (by_name, by_url):

@@ -1,0 +1,84 @@
+"""plan promote, plan rollback: what would be done, without doing it."""
+
+from typing import Annotated
+
+import typer
+
+from trilock.cli.exits import CommandError, exit_for_reason
+from trilock.cli.options import (
+    AliasArgument,
+    BundleArgument,
+    FeaturesFrom,
+    FeaturesTo,
+    Output,
+)
+from trilock.cli.output import Format, say, write, write_json
+from trilock.cli.plain import plain
+from trilock.cli.plans import plan_lines, rollback_lines
+from trilock.cli.reporting import Command
+from trilock.cli.session import connected
+from trilock.cli.windows import window
+from trilock.client.names import short_alias
+from trilock.v1.release_service_pb2 import PlanPromotionRequest, PlanRollbackRequest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    group = typer.Typer(help="Show what would be done, step by step.", no_args_is_help=True)
+    group.command(cls=Command)(promote)
+    group.command(cls=Command)(rollback)
+    app.add_typer(group, name="plan")
+
+
+def promote(
+    context: typer.Context,
+    bundle: BundleArgument,
+    alias: AliasArgument = None,
+    *,
+    features_from: FeaturesFrom = None,
+    features_to: FeaturesTo = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show the steps of a promotion; exits as the promotion would if it would be refused."""
+    with connected(context) as session:
+        name = session.names.bundle(bundle)
+        request = PlanPromotionRequest(
+            alias=session.names.alias(alias, model=name.split("/")[1]),
+            bundle=name,
+            feature_window=window(features_from, features_to),
+        )
+        response = session.client.releases.PlanPromotion(request)
+    if output is Format.JSON:
+        write_json(plain(response))
+    else:
+        write("\n".join(plan_lines(response.plan)))
+    if response.HasField("refusal"):
+        refusal = response.refusal
+        raise CommandError(
+            f"promote would be refused: {refusal.message}", code=exit_for_reason(refusal.reason)
+        )
+    say(f"next: trilock promote {bundle} {short_alias(request.alias)} --plan {response.plan.id}")
+
+
+def rollback(
+    context: typer.Context,
+    alias: AliasArgument = None,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUNDLE", help="Not to the target, but to this one.", show_default=False
+        ),
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show the steps of a rollback."""
+    with connected(context) as session:
+        name = session.names.alias(alias)
+        request = PlanRollbackRequest(alias=name, to_bundle=session.names.bundle(to) if to else "")
+        response = session.client.releases.PlanRollback(request)
+    if output is Format.JSON:
+        write_json(plain(response))
+        return
+    lines = rollback_lines(response.plan, leaves=response.leaves, restores=response.restores)
+    write("\n".join(lines))

@@ -1,0 +1,151 @@
+"""promote, finalize: forward, in two steps."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from trilock.cli.exits import CommandError, Exit
+from trilock.cli.finishing import finish, seconds
+from trilock.cli.options import (
+    PROMOTE_TIMEOUT_S,
+    TIMEOUT_HELP,
+    AliasArgument,
+    BundleArgument,
+    DryRun,
+    FeaturesFrom,
+    FeaturesTo,
+    Output,
+    Reason,
+    Wait,
+)
+from trilock.cli.output import Format, say, write
+from trilock.cli.reporting import Command
+from trilock.cli.reports import write_report
+from trilock.cli.session import Session, connected, new_request_id
+from trilock.cli.windows import window
+from trilock.cli.words import last
+from trilock.client.errors import IncompatibleError, UndecidableError
+from trilock.client.names import short_alias
+from trilock.v1.check_service_pb2 import CheckRequest
+from trilock.v1.release_service_pb2 import FinalizeRequest, PromoteRequest
+
+_Timeout = Annotated[float, typer.Option(min=0, help=TIMEOUT_HELP)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command(cls=Command)(promote)
+    app.command(cls=Command)(finalize)
+
+
+def promote(
+    context: typer.Context,
+    bundle: BundleArgument,
+    alias: AliasArgument = None,
+    *,
+    features_from: FeaturesFrom = None,
+    features_to: FeaturesTo = None,
+    plan: Annotated[
+        str, typer.Option(metavar="ID", help="Refuse unless this is the plan.", show_default=False)
+    ] = "",
+    reason: Reason = "",
+    accept_unready: Annotated[
+        str,
+        typer.Option(
+            metavar="WHY",
+            help="Promote although what is replaced could not be restored.",
+            show_default=False,
+        ),
+    ] = "",
+    dry_run: DryRun = False,
+    wait: Wait = True,
+    timeout: _Timeout = PROMOTE_TIMEOUT_S,
+    output: Output = Format.TABLE,
+) -> None:
+    """Make a bundle live, after a check made now.
+
+    Until it is finalized its writes stay in staging tables.
+    """
+    with connected(context) as session:
+        name = session.names.bundle(bundle)
+        request = PromoteRequest(
+            alias=session.names.alias(alias, model=name.split("/")[1]),
+            bundle=name,
+            feature_window=window(features_from, features_to),
+            plan=plan,
+            reason=reason,
+            accept_unready=accept_unready,
+            request_id=new_request_id(),
+            validate_only=dry_run,
+        )
+        short = short_alias(request.alias)
+        with _showing_report(session, request, output=output):
+            begun = time.monotonic()
+            response = session.client.releases.Promote(request)
+            if dry_run:
+                say(f"bundle {last(name)} can be promoted to {short}")
+                return
+            followed = finish(
+                session,
+                response.operation,
+                wait=wait,
+                timeout=timeout,
+                output=output,
+                begun=begun,
+            )
+    if followed is not None and output is Format.TABLE:
+        write(f"bundle {last(name)} is live on {short}: {seconds(followed)}")
+    if followed is not None:
+        say(f"next: trilock finalize {short}, or trilock rollback {short}")
+
+
+def finalize(
+    context: typer.Context,
+    alias: AliasArgument = None,
+    *,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    wait: Wait = True,
+    timeout: _Timeout = PROMOTE_TIMEOUT_S,
+    output: Output = Format.TABLE,
+) -> None:
+    """End the soak: staged rows move into their tables."""
+    with connected(context) as session:
+        name = session.names.alias(alias)
+        request = FinalizeRequest(
+            alias=name, reason=reason, request_id=new_request_id(), validate_only=dry_run
+        )
+        begun = time.monotonic()
+        response = session.client.releases.Finalize(request)
+        if dry_run:
+            say(f"{short_alias(name)} can be finalized")
+            return
+        followed = finish(
+            session, response.operation, wait=wait, timeout=timeout, output=output, begun=begun
+        )
+    if followed is not None and output is Format.TABLE:
+        bundle = last(followed.operation.bundle)
+        write(f"bundle {bundle} is final on {short_alias(name)}: {seconds(followed)}")
+
+
+@contextmanager
+def _showing_report(session: Session, request: PromoteRequest, *, output: Format) -> Iterator[None]:
+    """Write every finding when the promotion is refused for them."""
+    subject = f"bundle {last(request.bundle)} on {short_alias(request.alias)}"
+    try:
+        yield
+    except (IncompatibleError, UndecidableError) as error:
+        if error.report is not None:
+            write_report(error.report, subject=subject, output=output)
+        raise
+    except CommandError as error:
+        # The operation itself checked and turned back: it knows one line of
+        # the verdict. With JSON, the operation is on stdout already.
+        if error.code is Exit.INCOMPATIBLE and output is Format.TABLE:
+            check = CheckRequest(alias=request.alias, bundle=request.bundle)
+            report = session.client.checks.Check(check).report
+            write_report(report, subject=subject, output=output)
+        raise

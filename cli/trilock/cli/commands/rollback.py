@@ -1,0 +1,174 @@
+"""rollback: one command, nothing to look up."""
+
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+
+from trilock.cli.exits import UsageError
+from trilock.cli.finishing import finish, seconds
+from trilock.cli.options import (
+    ROLLBACK_TIMEOUT_S,
+    TIMEOUT_HELP,
+    AliasArgument,
+    Output,
+    Reason,
+    Wait,
+)
+from trilock.cli.output import Format, clean, say, words, write, write_json
+from trilock.cli.plain import moment, plain
+from trilock.cli.plans import rollback_lines
+from trilock.cli.reporting import Command
+from trilock.cli.session import Session, connected, new_request_id
+from trilock.cli.waiting import Followed
+from trilock.cli.words import count, last, when
+from trilock.client.names import short_alias
+from trilock.v1.release_pb2 import Release, ReleaseKind
+from trilock.v1.release_service_pb2 import (
+    GetAliasRequest,
+    GetReleaseRequest,
+    PlanRollbackRequest,
+    PlanRollbackResponse,
+    RollBackRequest,
+)
+
+_TWICE: Final = timedelta(minutes=15)
+"""A rollback within this time of another one is the same one, pressed twice or by two people."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to *app*."""
+    app.command(cls=Command)(rollback)
+
+
+def rollback(
+    context: typer.Context,
+    alias: AliasArgument = None,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Not to the target, but to this one, which was final here before.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Reason = "",
+    incident: Annotated[
+        str, typer.Option(help="Id of the incident. Recorded.", show_default=False)
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done and do nothing.")
+    ] = False,
+    wait: Wait = True,
+    timeout: Annotated[float, typer.Option(min=0, help=TIMEOUT_HELP)] = ROLLBACK_TIMEOUT_S,
+    output: Output = Format.TABLE,
+) -> None:
+    """Go back to what was live and good before.
+
+    Model, features, pipeline and sinks go back together.
+    Shows what it will do and asks once. Within 15 minutes of another rollback
+    of the alias it does nothing, unless --to says where.
+    """
+    with connected(context) as session:
+        name = session.names.alias(alias)
+        to_bundle = session.names.bundle(to) if to else ""
+        if not to_bundle and not dry_run and _already_done(session, name, output=output):
+            return
+        plan = session.client.releases.PlanRollback(
+            PlanRollbackRequest(alias=name, to_bundle=to_bundle)
+        )
+        if dry_run:
+            _write_plan(plan, output=output)
+            return
+        say("\n".join(_lines(plan)))
+        _confirm(yes=yes)
+        request = RollBackRequest(
+            alias=name,
+            leaves=plan.leaves.name,
+            to_bundle=to_bundle,
+            reason=reason,
+            incident=incident,
+            request_id=new_request_id(),
+        )
+        begun = time.monotonic()
+        response = session.client.releases.RollBack(request)
+        operation = response.operation
+        if response.already_done:
+            say(clean(f"already done by {operation.cause.principal}: {operation.name}"))
+        followed = finish(
+            session, operation, wait=wait, timeout=timeout, output=output, begun=begun
+        )
+        if followed is not None:
+            _tell(session, plan, followed, output=output)
+
+
+def _already_done(session: Session, name: str, *, output: Format) -> bool:
+    """Say who rolled *name* back a moment ago, if somebody did."""
+    live = session.client.releases.GetAlias(GetAliasRequest(name=name)).alias.live
+    since = moment(live.start_time)
+    if (
+        live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK
+        or since is None
+        or datetime.now(tz=UTC) - since > _TWICE
+    ):
+        return False
+    who, short = live.cause.principal, short_alias(name)
+    say(
+        clean(f"already done by {who}: {short} is back on bundle {last(live.bundle)} ")
+        + f"since {when(since)}\n"
+        + f"to go back further, say where: trilock rollback {short} --to BUNDLE "
+        + f"(trilock history {short})"
+    )
+    if output is Format.JSON:
+        write_json({"operation": None, "already_done": True, "release": plain(live)})
+    return True
+
+
+def _lines(plan: PlanRollbackResponse) -> list[str]:
+    return list(rollback_lines(plan.plan, leaves=plan.leaves, restores=plan.restores))
+
+
+def _write_plan(plan: PlanRollbackResponse, *, output: Format) -> None:
+    if output is Format.JSON:
+        write_json(plain(plan))
+    else:
+        write("\n".join(_lines(plan)))
+
+
+def _confirm(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on: say --yes to roll back")
+    answer = words().input("roll back? [y/N] ")
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise UsageError("not rolled back")
+
+
+def _tell(
+    session: Session, plan: PlanRollbackResponse, followed: Followed, *, output: Format
+) -> None:
+    short = short_alias(plan.plan.alias)
+    if output is Format.TABLE:
+        release = last(followed.operation.release)
+        write(
+            f"{short} is back on bundle {last(plan.restores.bundle)} "
+            f"(release {release} restores release {last(plan.restores.name)}): {seconds(followed)}"
+        )
+        left = session.client.releases.GetRelease(GetReleaseRequest(name=plan.leaves.name))
+        for line in _quarantine(left.release):
+            write(line)
+    say(f"next: trilock status {short}")
+
+
+def _quarantine(left: Release) -> list[str]:
+    return [
+        f"{last(sink.sink)}: {count(sink.staged_rows, 'row')} of release {last(left.name)} "
+        "quarantined"
+        for sink in left.sinks
+        if sink.staged_rows
+    ]

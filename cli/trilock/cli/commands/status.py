@@ -1,0 +1,174 @@
+"""status, history, aliases: what is live, what was, and who did it."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from trilock.cli.options import AliasFilter, Limit, ModelFilter, Output
+from trilock.cli.output import Format, console, render, say, write_json, write_table
+from trilock.cli.plain import enum_name, moment, plain
+from trilock.cli.reporting import Command
+from trilock.cli.session import Session, connected, pages
+from trilock.cli.tree import AliasView, status_tree
+from trilock.cli.words import last, when
+from trilock.client.errors import NotFoundError, UnavailableError
+from trilock.client.names import short_alias
+from trilock.v1.operation_service_pb2 import GetOperationRequest
+from trilock.v1.release_pb2 import Alias, Readiness, Release, ReleaseKind, ReleaseState
+from trilock.v1.release_service_pb2 import (
+    GetAliasRequest,
+    ListAliasesRequest,
+    ListReleasesRequest,
+)
+from trilock.v1.serving_service_pb2 import ResolveRequest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command(cls=Command)(status)
+    app.command(cls=Command)(history)
+    app.command(cls=Command)(aliases)
+
+
+def status(
+    context: typer.Context,
+    alias: AliasFilter = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, until ctrl-c.")] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two looks with --watch.")
+    ] = 2.0,
+    limit: Limit = 50,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show what is live, where it can go back, what differs."""
+    with connected(context) as session:
+        if watch and output is Format.TABLE:
+            _watch(session, alias, limit=limit, interval=interval)
+            return
+        views = _views(session, alias, limit=limit)
+    if output is Format.JSON:
+        write_json([_data(view) for view in views])
+        return
+    for view in views:
+        render(status_tree(view), sys.stdout)
+    if not views:
+        say("nothing was ever released; record a bundle and promote it")
+
+
+def history(
+    context: typer.Context,
+    alias: AliasFilter = None,
+    *,
+    limit: Limit = 20,
+    output: Output = Format.TABLE,
+) -> None:
+    """List what was live when, who made it so, and why."""
+    with connected(context) as session:
+        name = session.names.alias(alias) if alias else ""
+        call = session.client.releases.ListReleases
+        request = ListReleasesRequest(alias=name)
+        # One more, to know what the oldest one shown replaced.
+        found: list[Release] = pages(call, request, items="releases", limit=limit + 1)
+    if output is Format.JSON:
+        write_json([plain(release) for release in found[:limit]])
+        return
+    bundles = {release.name: last(release.bundle) for release in found}
+    columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident"]
+    rows = [
+        (
+            release.revision,
+            short_alias(release.alias),
+            _change(release, bundles),
+            enum_name(ReleaseState.DESCRIPTOR, release.state),
+            when(moment(release.start_time)),
+            release.cause.principal or "-",
+            release.cause.reason or "-",
+            release.cause.incident or "-",
+        )
+        for release in found[:limit]
+    ]
+    write_table(columns, rows)
+
+
+def aliases(
+    context: typer.Context, model: ModelFilter = None, *, output: Output = Format.TABLE
+) -> None:
+    """List aliases with what is live on them."""
+    with connected(context) as session:
+        found = _list_aliases(session, model or "", limit=None)
+    if output is Format.JSON:
+        write_json([plain(alias) for alias in found])
+        return
+    rows = [
+        (
+            short_alias(alias.name),
+            last(alias.live.bundle),
+            enum_name(ReleaseState.DESCRIPTOR, alias.live.state),
+            when(moment(alias.live.start_time)),
+            enum_name(Readiness.State.DESCRIPTOR, alias.readiness.state),
+            ", ".join(plane.plane for plane in alias.planes if not plane.converged) or "-",
+        )
+        for alias in found
+    ]
+    write_table(["alias", "bundle", "state", "since", "rollback target", "differs"], rows)
+
+
+def _views(session: Session, alias: str | None, *, limit: int) -> list[AliasView]:
+    if alias:
+        request = GetAliasRequest(name=session.names.alias(alias))
+        found = [session.client.releases.GetAlias(request).alias]
+    else:
+        found = _list_aliases(session, "", limit=limit)
+    return [_view(session, one) for one in found]
+
+
+def _list_aliases(session: Session, model: str, *, limit: int | None) -> list[Alias]:
+    request = ListAliasesRequest(model=model)
+    return pages(session.client.releases.ListAliases, request, items="aliases", limit=limit)
+
+
+def _view(session: Session, alias: Alias) -> AliasView:
+    live = operation = None
+    try:
+        live = session.client.serving.Resolve(ResolveRequest(alias=alias.name)).live_bundle
+    except (NotFoundError, UnavailableError) as error:
+        say(f"what serving processes are told of {short_alias(alias.name)} is unknown: {error}")
+    if alias.operation:
+        request = GetOperationRequest(name=alias.operation)
+        operation = session.client.operations.GetOperation(request).operation
+    return AliasView(alias=alias, live=live, operation=operation)
+
+
+def _data(view: AliasView) -> dict[str, Any]:
+    return {
+        **plain(view.alias),
+        "live_bundle": None if view.live is None else plain(view.live),
+        "operation": None if view.operation is None else plain(view.operation),
+    }
+
+
+def _watch(session: Session, alias: str | None, *, limit: int, interval: float) -> None:
+    pause = threading.Event()  # an event's wait ends at once on ctrl-c
+    with Live(console=console(sys.stdout), auto_refresh=False) as live:
+        while True:
+            live.update(_trees(_views(session, alias, limit=limit)), refresh=True)
+            pause.wait(interval)
+
+
+def _trees(views: Sequence[AliasView]) -> RenderableType:
+    if not views:
+        return Text("nothing was ever released")
+    return Group(*(status_tree(view) for view in views))
+
+
+def _change(release: Release, bundles: dict[str, str]) -> str:
+    verb = "roll back" if release.kind == ReleaseKind.RELEASE_KIND_ROLLBACK else "promote"
+    before = bundles.get(release.leaves, "?") if release.leaves else "nothing"
+    return f"{verb} {before} -> {last(release.bundle)}"

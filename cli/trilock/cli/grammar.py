@@ -1,0 +1,166 @@
+"""What people may type for a thing, and which thing it is.
+
+    MODEL[@ALIAS]   delay, delay@canary, @canary, models/delay/aliases/canary, or nothing
+    BUNDLE          17, delay/17, models/delay/bundles/17
+    SINK            predictions, delay/predictions, models/delay/sinks/predictions
+    SCHEMA          delay_v1/3, featureSchemas/delay_v1/versions/3
+    OPERATION       the id, or operations/ID
+    TIME            ISO 8601; without an offset it is UTC
+
+What is left out is filled in where only one thing can be meant: the alias is
+`production`, the model is the server's only one. Otherwise it is asked for.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from trilock.cli.exits import UsageError
+from trilock.client.names import DEFAULT_ALIAS
+
+
+class Names:
+    """Completes names.
+
+    Args:
+        models: Asks the server for its models; called at most once, and only if needed.
+    """
+
+    def __init__(self, models: Callable[[], Sequence[str]]) -> None:
+        self._ask = models
+        self._models: Sequence[str] | None = None
+
+    def model(self, text: str | None) -> str:
+        """Return the model that *text* names; the server's only one if it is empty.
+
+        Raises:
+            UsageError: It is empty and the server has none, or several.
+        """
+        if text:
+            return text
+        if self._models is None:
+            self._models = self._ask()
+        if len(self._models) == 1:
+            return self._models[0]
+        if not self._models:
+            raise UsageError("the server's settings have no model; add one to trilock.toml")
+        raise UsageError(f"which model? say one of: {', '.join(self._models)}")
+
+    def alias(self, text: str | None, *, model: str | None = None) -> str:
+        """Return the full name of the alias that *text* spells.
+
+        Args:
+            text: MODEL[@ALIAS], or nothing.
+            model: The model that is meant if *text* names none.
+
+        Raises:
+            UsageError: It is malformed, or no single model is meant.
+        """
+        if text and "/" in text:
+            return _full(text, "models/{model}/aliases/{alias}", kind="MODEL[@ALIAS]")
+        name, at, alias = (text or "").partition("@")
+        if "@" in alias or (at and not alias):
+            raise UsageError(f"{text!r} is not MODEL[@ALIAS]")
+        return f"models/{self.model(name or model)}/aliases/{alias or DEFAULT_ALIAS}"
+
+    def bundle(self, text: str) -> str:
+        """Return the full name of the bundle that *text* spells.
+
+        Raises:
+            UsageError: It is malformed, or no single model is meant.
+        """
+        return self._child(text, "bundles", kind="BUNDLE")
+
+    def sink(self, text: str) -> str:
+        """Return the full name of the sink that *text* spells.
+
+        Raises:
+            UsageError: It is malformed, or no single model is meant.
+        """
+        return self._child(text, "sinks", kind="SINK")
+
+    def _child(self, text: str, collection: str, *, kind: str) -> str:
+        if text.count("/") > 1:
+            return _full(text, f"models/{{model}}/{collection}/{{id}}", kind=kind)
+        model, _, child = text.rpartition("/")
+        if not child or (text.count("/") and not model):
+            raise UsageError(f"{text!r} is not a {kind}")
+        return f"models/{self.model(model)}/{collection}/{child}"
+
+
+def schema(text: str) -> str:
+    """Return the full name of the feature schema that *text* spells.
+
+    Raises:
+        UsageError: It is malformed.
+    """
+    if text.startswith("featureSchemas/"):
+        return _full(text, "featureSchemas/{service}/versions/{version}", kind="SCHEMA")
+    service, slash, version = text.partition("/")
+    if not (service and slash and version) or "/" in version:
+        raise UsageError(f"{text!r} is not a SCHEMA: say SERVICE/VERSION")
+    return f"featureSchemas/{service}/versions/{version}"
+
+
+def operation(text: str) -> str:
+    """Return the full name of the operation that *text* spells."""
+    return text if text.startswith("operations/") else f"operations/{text}"
+
+
+def is_bundle(text: str) -> bool:
+    """Return whether *text*, where a model or a bundle may stand, spells a bundle."""
+    return text.isdecimal() or "/" in text
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that *text* spells.
+
+    Raises:
+        UsageError: It is not ISO 8601.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not a time: say e.g. 2026-01-31, or 2026-01-31T12:00:00Z"
+        ) from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in *text*, or in the file that `@FILE` names.
+
+    Raises:
+        UsageError: The file cannot be read, or there is no JSON object in it.
+    """
+    origin = "the value given"
+    if text.startswith("@"):
+        origin = text[1:]
+        try:
+            text = Path(origin).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{origin!r} cannot be read: {error}") from error
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except ValueError as error:
+        raise UsageError(f"{origin} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{origin} is not a JSON object")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _full(text: str, template: str, *, kind: str) -> str:
+    wanted, parts = template.split("/"), text.split("/")
+    fits = len(wanted) == len(parts) and all(
+        part and (want.startswith("{") or want == part)
+        for want, part in zip(wanted, parts, strict=False)
+    )
+    if not fits:
+        raise UsageError(f"{text!r} is not a {kind}: the full form is {template}")
+    return text

@@ -1,0 +1,126 @@
+"""The state of one alias as a tree that needs no colour to be read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.text import Text
+from rich.tree import Tree
+
+from trilock.cli.output import clean, encodable
+from trilock.cli.plain import enum_name, moment
+from trilock.cli.waiting import state_of
+from trilock.cli.words import count, last, thing, when
+from trilock.client.names import short_alias
+from trilock.v1.operation_pb2 import Operation
+from trilock.v1.release_pb2 import (
+    Alias,
+    PlaneStatus,
+    Readiness,
+    Release,
+    ReleaseKind,
+    ReleaseSink,
+    ReleaseState,
+)
+from trilock.v1.serving_pb2 import LiveBundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasView:
+    """All that is known of one alias."""
+
+    alias: Alias
+    live: LiveBundle | None
+    """What serving processes are told; None if the server could not say."""
+    operation: Operation | None
+    """The operation that is not done yet."""
+
+
+def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
+    """Return the tree of *view*."""
+    alias = view.alias
+    state = enum_name(ReleaseState.DESCRIPTOR, alias.live.state)
+    tree = Tree(_text(f"{short_alias(alias.name)}  {state}", style="bold"))
+    live = tree.add(_text(f"live       {_release(alias.live, now=now)}"))
+    for line in _bundle_lines(view.live):
+        live.add(_text(line))
+    target = tree.add(_text(f"target     {_target(alias, now=now)}"))
+    for problem in alias.readiness.problems:
+        target.add(_text(problem))
+    for plane in alias.planes:
+        tree.add(_text(f"plane      {_plane(plane, now=now)}"))
+    for sink in alias.live.sinks:
+        tree.add(_text(f"sink       {_sink(sink)}"))
+    if view.operation is not None:
+        _add_operation(tree, view.operation, now=now)
+    return tree
+
+
+def _text(text: str, *, style: str = "") -> Text:
+    return Text(clean(text), style=style)
+
+
+def _release(release: Release, *, now: datetime | None) -> str:
+    verb = "rolled back" if release.kind == ReleaseKind.RELEASE_KIND_ROLLBACK else "promoted"
+    cause = release.cause
+    parts = [
+        f"{thing(release.bundle, 'bundle')}  {thing(release.name, 'release')}",
+        f"{verb} by {cause.principal or 'nobody'} {when(moment(release.start_time), now=now)}",
+    ]
+    line = ", ".join(parts) + (f": {cause.reason}" if cause.reason else "")
+    return f"{line} [{cause.incident}]" if cause.incident else line
+
+
+def _bundle_lines(live: LiveBundle | None) -> Iterator[str]:
+    if live is None:
+        return
+    bundle = live.live
+    yield f"model      {bundle.registered_model} version {bundle.model_version}"
+    yield f"features   {bundle.feature_service} in project {bundle.feature_project}"
+    yield f"pipeline   {bundle.pipeline_revision}"
+    yield f"revision   {live.revision} of generation {live.generation}"
+
+
+def _target(alias: Alias, *, now: datetime | None) -> str:
+    state = enum_name(Readiness.State.DESCRIPTOR, alias.readiness.state)
+    if not alias.HasField("target"):
+        return "none: nothing to roll back to"
+    checked = moment(alias.readiness.check_time)
+    looked = f", looked at {when(checked, now=now)}" if checked else ""
+    glyph = encodable("✔", otherwise="+") if state == "READY" else encodable("✖", otherwise="x")
+    return (
+        f"{glyph} {state}  {thing(alias.target.bundle, 'bundle')}  "
+        f"{thing(alias.target.name, 'release')}{looked}"
+    )
+
+
+def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:
+    if plane.converged:
+        return f"{encodable('✔', otherwise='+')} {plane.plane} agrees: {plane.wanted}"
+    next_try = moment(plane.next_try_time)
+    tried = f"; failed {count(plane.attempts, 'time')}" if plane.attempts else ""
+    again = f"; next try {when(next_try, now=now)}" if next_try else ""
+    error = f": {plane.error}" if plane.error else ""
+    return (
+        f"{encodable('✖', otherwise='x')} {plane.plane} differs: wanted {plane.wanted or 'none'}, "
+        f"found {plane.found or 'none'}{error}{tried}{again}"
+    )
+
+
+def _sink(sink: ReleaseSink) -> str:
+    parts = [f"{last(sink.sink)} {sink.state}", f"{count(sink.staged_rows, 'row')} staged"]
+    if sink.merged_rows:
+        parts.append(f"{count(sink.merged_rows, 'row')} merged")
+    if sink.kept_rows:
+        parts.append(f"{count(sink.kept_rows, 'row')} not merged: written by others since")
+    return ", ".join(parts)
+
+
+def _add_operation(tree: Tree, operation: Operation, *, now: datetime | None) -> None:
+    kind = operation.kind.lower().replace("_", " ")
+    began = when(moment(operation.create_time), now=now)
+    branch = tree.add(_text(f"operation  {operation.name}  {kind} {state_of(operation)}, {began}"))
+    for step in operation.steps:
+        attempts = f", {count(step.attempts, 'attempt')}" if step.attempts > 1 else ""
+        error = f": {step.error}" if step.error else ""
+        branch.add(_text(f"{step.state:<8} {step.step}  {step.title}{attempts}{error}"))

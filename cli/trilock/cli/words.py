@@ -1,0 +1,40 @@
+"""How moments, spans and names are put into words."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+_STEPS: Final = ((60, "s"), (60, "min"), (24, "h"), (float("inf"), "d"))
+
+
+def span(seconds: float) -> str:
+    """Return a length of time roughly, e.g. `3 min`."""
+    value = max(0.0, seconds)
+    for size, unit in _STEPS:
+        if value < size:
+            return f"{value:.0f} {unit}"
+        value /= size
+    raise AssertionError("the last step has no end")
+
+
+def when(moment: datetime | None, *, now: datetime | None = None) -> str:
+    """Return a moment both ways, e.g. `2026-11-21 02:17:05Z (3 min ago)`; `-` for none."""
+    if moment is None:
+        return "-"
+    away = ((now or datetime.now(tz=UTC)) - moment).total_seconds()
+    relative = f"{span(away)} ago" if away >= 0 else f"in {span(-away)}"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ} ({relative})"
+
+
+def last(name: str) -> str:
+    """Return the last part of a resource name: `models/delay/bundles/17` is `17`."""
+    return name.rpartition("/")[2]
+
+
+def thing(name: str, kind: str) -> str:
+    """Return e.g. `bundle 17` for a resource name; `-` for none."""
+    return f"{kind} {last(name)}" if name else "-"
+
+
+def count(number: int, noun: str) -> str:
+    """Return e.g. `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
