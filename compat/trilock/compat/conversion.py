@@ -9,7 +9,14 @@ from enum import IntEnum, unique
 from types import MappingProxyType
 from typing import Final
 
-from trilock.compat.frame import Cell, Leaf, ListCell, RecordCell, UnknownCell
+from trilock.compat.frame import (
+    Cell,
+    Leaf,
+    ListCell,
+    RecordCell,
+    UnknownCell,
+    object_dtype,
+)
 from trilock.compat.signature import (
     AnyType,
     ModelArray,
@@ -113,7 +120,7 @@ def cell_outcome(  # noqa: PLR0911 - one line per case of a table
             return Outcome.ACCEPTED
         case _, UnknownCell():
             return Outcome.UNKNOWN
-        case _, Leaf.JSON:
+        case (_, Leaf.JSON) | (ModelArray(), Leaf.PAIRS):
             return Outcome.DEPENDS
         case ModelArray() | SparkVector(), ListCell():
             items = ModelScalar.DOUBLE if isinstance(type_, SparkVector) else type_.items
@@ -130,7 +137,7 @@ def cell_outcome(  # noqa: PLR0911 - one line per case of a table
             # Its keys need not be texts, nor its values of one type.
             return Outcome.DEPENDS
         case ModelScalar(), Leaf():
-            return _single_outcome(cell, type_=type_)
+            return _single_outcome(cell, type_=type_, required=required)
         case _:
             return Outcome.REFUSED
 
@@ -153,10 +160,14 @@ def _array_outcome(cell: ListCell, *, items: ModelType, required: bool) -> Outco
     if not isinstance(items, ModelScalar):
         inner = cell_outcome(cell.item, type_=items, required=required)
         # MLflow puts checked arrays back into one array, which fails if they differ in length.
-        return max(inner, Outcome.DEPENDS) if cell.ragged else inner
-    if isinstance(cell.item, Leaf):
-        return scalar_outcome(_series_dtype(cell.item), type_=items)
-    return Outcome.REFUSED
+        return _at_least_depends(inner) if cell.ragged else inner
+    outcome = scalar_outcome(_series_dtype(cell.item), type_=items)
+    # Containers are let through as objects, and then may not become an array.
+    return outcome if isinstance(cell.item, Leaf) else _at_least_depends(outcome)
+
+
+def _at_least_depends(outcome: Outcome) -> Outcome:
+    return max(outcome, Outcome.DEPENDS)
 
 
 def _object_outcome(cell: RecordCell, *, type_: ModelObject) -> Outcome:
@@ -176,12 +187,15 @@ _NOT_SCALAR: Final = frozenset({Leaf.AWARE_TIME, Leaf.NAIVE_TIME, Leaf.UUID, Lea
 """What `numpy.isscalar` says no to."""
 
 
-def _single_outcome(cell: Leaf, *, type_: ModelScalar) -> Outcome:
+def _single_outcome(cell: Leaf, *, type_: ModelScalar, required: bool) -> Outcome:
     if cell in _NOT_SCALAR:
         return Outcome.REFUSED
-    return scalar_outcome(_series_dtype(cell), type_=type_)
+    outcome = scalar_outcome(_series_dtype(cell), type_=type_)
+    if outcome is Outcome.REFUSED and not required and cell in {Leaf.FLOAT32, Leaf.FLOAT64}:
+        return Outcome.DEPENDS  # NaN counts as missing.
+    return outcome
 
 
-def _series_dtype(cell: Leaf) -> str:
+def _series_dtype(cell: Cell) -> str:
     """Return what `pandas.Series` makes of values of *cell*."""
-    return cell.value if cell.value in MATRIX else f"object[{cell.value}]"
+    return cell.value if isinstance(cell, Leaf) and cell.value in MATRIX else object_dtype(cell)

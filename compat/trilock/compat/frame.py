@@ -304,17 +304,23 @@ def _dtype(cell: Cell, *, batch: Batch, path: ServingPath) -> str:
             return Leaf.FLOAT32.value if cell is Leaf.FLOAT32 else Leaf.FLOAT64.value
     if batch is Batch.EMPTY:
         return "object[None]"
-    kind = cell.value if isinstance(cell, Leaf) else _container(cell)
-    return f"object[{kind}]" if batch is Batch.FULL else f"object[{kind}+None]"
+    return object_dtype(cell, gaps=batch is Batch.PARTIAL)
 
 
-def _container(cell: Cell) -> str:
+def object_dtype(cell: Cell, *, gaps: bool = False) -> str:
+    """Return a column of Python objects in the words of the conversion matrix."""
+    return f"object[{_kind(cell)}{'+None' if gaps else ''}]"
+
+
+def _kind(cell: Cell) -> str:
     match cell:
+        case Leaf():
+            return cell.value
         case ListCell():
             return "list"
         case SetCell():
             return "set"
         case RecordCell():
             return "dict"
-        case _:
+        case UnknownCell():
             return "unknown"

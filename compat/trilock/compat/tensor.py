@@ -32,7 +32,7 @@ def column_outcome(column: Column, *, spec: TensorSpec, batch: Batch) -> Outcome
     if first != -1 or -1 in rest:
         return Outcome.REFUSED
     cell = column.cell
-    if cell is Leaf.JSON:
+    if cell is Leaf.JSON or (batch is Batch.FULL and _is_nested_array(column)):
         return Outcome.DEPENDS
     if isinstance(cell, Leaf) and cell not in _NO_SCALARS:
         return _scalars(column, spec=spec, batch=batch)
@@ -96,6 +96,14 @@ def _cast(cell: object, *, dtype: str, target: str) -> Outcome:
     return Outcome.UNCHECKED if dtype in _NUMBERS else Outcome.DEPENDS
 
 
+def _is_nested_array(column: Column) -> bool:
+    # Whatever is in arrays of arrays is stacked, and fits if the sizes happen to.
+    if column.path is not ServingPath.HISTORICAL:
+        return False
+    cell = column.cell
+    return cell is Leaf.PAIRS or (isinstance(cell, ListCell) and not isinstance(cell.item, Leaf))
+
+
 def _lists(column: Column, *, item: Leaf, spec: TensorSpec, batch: Batch) -> Outcome:
     if batch is not Batch.FULL:
         return Outcome.REFUSED
@@ -104,6 +112,6 @@ def _lists(column: Column, *, item: Leaf, spec: TensorSpec, batch: Batch) -> Out
     if column.vector_length != prod(spec.shape[1:]):
         return Outcome.REFUSED
     if column.path is ServingPath.HISTORICAL:
-        # Arrays keep their type, so MLflow checks it; lists have none, so it casts.
-        return Outcome.ACCEPTED if item.value == spec.dtype else Outcome.REFUSED
+        # Arrays have a type of their own, which MLflow neither casts nor looks at.
+        return Outcome.ACCEPTED if item.value == spec.dtype else Outcome.UNCHECKED
     return _cast(item, dtype=item.value, target=spec.dtype)

@@ -1,18 +1,23 @@
 """FIT005: a batch with missing rows is accepted too."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from trilock.compat.conversion import Outcome
 from trilock.compat.report import Category, Severity
 from trilock.compat.rule import Context, Rule, Violation
 
+_THEN: Final = {
+    Outcome.REFUSED: "MLflow refuses the whole batch",
+    Outcome.DEPENDS: "MLflow accepts or refuses by which rows are missing",
+    Outcome.UNCHECKED: "MLflow casts that without a look",
+}
+
 
 def _check(context: Context) -> Iterator[Violation]:
     for reading in context.readings:
         column = reading.column
-        if column is None or reading.full is not Outcome.ACCEPTED:
-            continue
-        if reading.gaps is Outcome.ACCEPTED:
+        if column is None or reading.full is not Outcome.ACCEPTED or reading.gaps not in _THEN:
             continue
         yield Violation(
             path=reading.path,
@@ -20,7 +25,7 @@ def _check(context: Context) -> Iterator[Violation]:
             found=f"{column.type}, delivered as {reading.gap_dtype} when rows are missing",
             message=f"the model expects {reading.path!r} as {reading.expected}, but when rows of"
             f" {column.ref!r} ({column.type}) are missing it is delivered as {reading.gap_dtype},"
-            " and MLflow refuses the whole batch",
+            f" and {_THEN[reading.gaps]}",
         )
 
 
