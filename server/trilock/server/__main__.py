@@ -1,0 +1,158 @@
+"""The composition root: the only module that knows every concrete class.
+
+Order of a start: lock the file, bring the schema up, serve what is live, then
+drive what was left undone. Vendors load in the background, after that.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from trilock.server.connections import SettingsConnections
+from trilock.server.domain.errors import TrilockError
+from trilock.server.operations.catalog import Projections, steps
+from trilock.server.operations.converger import Converger
+from trilock.server.operations.finish import finish_release
+from trilock.server.operations.journal import Journal
+from trilock.server.operations.lease import free_all
+from trilock.server.operations.prober import Prober
+from trilock.server.operations.runner import Runner
+from trilock.server.rpc.principals import Authenticator
+from trilock.server.rpc.server import RpcServer
+from trilock.server.serving.feed import DatabaseFeed
+from trilock.server.serving.hub import Hub
+from trilock.server.settings import Settings, load_settings
+from trilock.server.store.counters import begin_generation
+from trilock.server.store.database import Database, FileLock
+from trilock.server.store.migrate import require_current, upgrade
+from trilock.server.usecases.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+READINESS_SECONDS: Final = 30.0
+"""How often every rollback target is looked at."""
+
+
+def open_database(settings: Settings) -> tuple[Database, ExitStack]:
+    """Return the database, ready to be served, and what to close in the end.
+
+    Raises:
+        DatabaseInUseError: Another process serves the SQLite file.
+        SchemaOutdatedError: PostgreSQL has another schema; `trilock migrate` mends that.
+        UnavailableError: The database does not answer.
+    """
+    with ExitStack() as stack:
+        database = Database(settings.database.url.get_secret_value())
+        stack.callback(database.close)
+        if database.path is not None:
+            database.path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(database.path))
+            upgrade(database)
+        else:
+            require_current(database)
+        with database.write() as session:
+            begin_generation(session)
+        return database, stack.pop_all()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """Serve while the block runs; yield the address that is listened on.
+
+    Raises:
+        TrilockError: It cannot be served like this; the message says why.
+    """
+    database, stack = open_database(settings)
+    with stack:
+        connections = SettingsConnections(settings)
+        journal = Journal(database)
+        runtime = Runtime(database=database, connections=connections, journal=journal)
+        runner = Runner(database, journal, steps(database, connections))
+        converger = Converger(
+            database,
+            journal,
+            Projections(database, connections),
+            on_converged=finish_release,
+        )
+        prober = Prober(database, connections, interval=READINESS_SECONDS)
+        if database.path is not None:
+            # Under the file's lock: whoever had a lease is dead.
+            free_all(database)
+        hub = Hub(
+            DatabaseFeed(database),
+            poll=settings.serving.poll_seconds,
+            progress=settings.serving.progress_seconds,
+        )
+        database.after_write(hub.nudge)
+        authenticator = Authenticator(settings, database)
+        await hub.start()
+        rpc = RpcServer(settings, runtime=runtime, hub=hub, authenticator=authenticator)
+        address = await rpc.start()
+        runner.start()
+        converger.start()
+        prober.start()
+        threading.Thread(target=_warm, args=(connections,), name="warm", daemon=True).start()
+        try:
+            yield address
+        finally:
+            grace = settings.server.grace_seconds
+            await rpc.stop(grace)
+            await hub.close()
+            await asyncio.to_thread(_stop_all, [runner.stop, converger.stop, prober.stop], grace)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; say on stdout where, once it is so.
+
+    Raises:
+        TrilockError: It cannot be served like this; the message says why.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with serving(settings) as address:
+        sys.stdout.write(f"serving on {address}\n")
+        sys.stdout.flush()
+        await stopped.wait()
+        _log.info("stopping")
+
+
+def _stop_all(stops: list[Callable[[float], object]], seconds: float) -> None:
+    threads = [threading.Thread(target=stop, args=(seconds,)) for stop in stops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _warm(connections: SettingsConnections) -> None:
+    try:
+        connections.warm()
+    except TrilockError as error:
+        _log.warning("not warmed: %s", error)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve with the settings file named in *argv*, or the one that is found."""
+    arguments = sys.argv[1:] if argv is None else argv
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        settings = load_settings(Path(arguments[0]) if arguments else None)
+        asyncio.run(serve(settings))
+    except TrilockError as error:
+        sys.stderr.write(f"trilock: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

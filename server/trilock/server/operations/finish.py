@@ -1,0 +1,34 @@
+"""What happens to a live release once every plane agrees with it."""
+
+from sqlmodel import Session, col, update
+
+from trilock.server.domain.release import LiveRow, ReleaseState
+from trilock.server.store.releases import get_release, set_live_state
+from trilock.server.store.tables import PlaneStateRow
+
+
+def finish_release(session: Session, live: LiveRow) -> None:
+    """Make a live release that is FINALIZING into one that is FINALIZED.
+
+    Its rows are in their tables and its planes agree: nothing is left to do.
+    Called by the converger, in the transaction that says so.
+    """
+    if live.state is not ReleaseState.FINALIZING:
+        return
+    finished = set_live_state(
+        session,
+        live.alias,
+        release=live.release,
+        state=ReleaseState.FINALIZED,
+        cause=get_release(session, live.release).cause,
+    )
+    # The row has a new revision, but no plane has to be other than it is.
+    session.exec(
+        update(PlaneStateRow)
+        .where(
+            col(PlaneStateRow.model) == live.alias.model,
+            col(PlaneStateRow.alias) == live.alias.alias,
+            col(PlaneStateRow.converged_revision) == live.revision,
+        )
+        .values(converged_revision=finished.revision)
+    )
