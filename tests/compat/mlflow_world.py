@@ -135,7 +135,8 @@ _OTHERS: Mapping[Leaf, Sequence[Any]] = {
 
 
 def series(values: list[Any], dtype: Any = None) -> "pd.Series[Any]":
-    return pd.Series(values, dtype=dtype)
+    found: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    return found
 
 
 def objects(*rows: list[Any]) -> list["pd.Series[Any]"]:
