@@ -158,7 +158,7 @@ class FakeServer:
             return grpc.unary_stream_rpc_method_handler(stream, read, write)
         return grpc.unary_unary_rpc_method_handler(answer, read, write)
 
-    def _reply(self, name: str, request: Message, context: grpc.ServicerContext) -> Any:  # noqa: ANN401
+    def _reply(self, name: str, request: Message, context: grpc.ServicerContext) -> Any:
         self.calls.append(
             Call(
                 method=name,

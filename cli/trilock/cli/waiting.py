@@ -45,8 +45,9 @@ class StillRunningError(CommandError):
     """The time to wait is over and the operation is not."""
 
     def __init__(self, operation: Operation, *, timeout: float) -> None:
+        switched = "every reader has switched, but " if operation.pivot_revision else ""
         first = (
-            f"{operation.name} is still {state_of(operation)} after {timeout:g} s; it goes on: "
+            f"{switched}{operation.name} is still {state_of(operation)} after {timeout:g} s; it goes on: "
             f"trilock operations wait {_id(operation)}"
         )
         lines = (f"  waits for {line}" for line in waits(operation))

@@ -1,0 +1,162 @@
+import pytest
+
+from tests.support.command_line import Trilock
+from tests.support.fake_server import FakeServer
+from tests.support.releases import (
+    ALIAS,
+    COMPATIBLE,
+    ERROR,
+    INCOMPATIBLE,
+    UNDECIDABLE,
+    WARNINGS,
+    plan,
+    rollback_plan,
+)
+from trilock.v1.check_service_pb2 import Candidate, CheckRequest, CheckResponse
+from trilock.v1.operation_pb2 import OperationError
+from trilock.v1.release_service_pb2 import PlanPromotionResponse
+from trilock.v1.report_pb2 import Report
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("report", "options", "code"),
+    [
+        (COMPATIBLE, [], 0),
+        (WARNINGS, [], 0),
+        (WARNINGS, ["--fail-on=error"], 0),
+        (WARNINGS, ["--fail-on=warning"], 101),
+        (INCOMPATIBLE, ["--fail-on=warning"], 100),
+        (INCOMPATIBLE, [], 100),
+        (UNDECIDABLE, [], 1),
+    ],
+)
+def test_the_exit_code_is_the_verdict(
+    *, report: Report, options: list[str], code: int, server: FakeServer, trilock: Trilock
+) -> None:
+    server.answer("CheckService.Check", CheckResponse(report=report))
+
+    run = trilock("check", "delay/2", *options)
+
+    assert (run.code, run.err) == (code, "")
+    assert run.out.startswith("bundle 2 on delay@production: ")
+
+
+def test_a_recorded_bundle_is_checked(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("CheckService.Check", CheckResponse(report=COMPATIBLE))
+
+    trilock("check", "2", "--alias=@canary")
+
+    assert server.requests("CheckService.Check") == [
+        CheckRequest(alias="models/delay/aliases/canary", bundle="models/delay/bundles/2")
+    ]
+
+
+def test_a_candidate_is_checked(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("CheckService.Check", CheckResponse(report=COMPATIBLE))
+
+    run = trilock("check", "--model-version=7", "--service=delay_v2", f"--commit={COMMIT}")
+
+    assert run.out == "model version 7 on delay@production: compatible\n"
+    candidate = Candidate(model_version="7", service="delay_v2", pipeline_revision=COMMIT)
+    assert server.requests("CheckService.Check") == [CheckRequest(alias=ALIAS, candidate=candidate)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["2", "--model-version=7"],
+        ["--model-version=7"],
+        ["--service=s"],
+        ["--model-version=7", "--service=s", "--feature-schema=s/1"],
+    ],
+)
+def test_what_to_check_must_be_plain(*, arguments: list[str], trilock: Trilock) -> None:
+    run = trilock("check", *arguments)
+
+    assert run.code == 2
+    assert run.err.startswith("error: say a BUNDLE, or ")
+
+
+def test_waived_findings_come_last_and_do_not_count(server: FakeServer, trilock: Trilock) -> None:
+    report = Report(verdict=COMPATIBLE.verdict, findings=[ERROR])
+    report.findings[0].waived = True
+    server.answer("CheckService.Check", CheckResponse(report=report))
+
+    run = trilock("check", "delay/2")
+
+    assert run.out.splitlines()[:2] == ["bundle 2 on delay@production: compatible", "1 waived:"]
+
+
+def test_as_json(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("CheckService.Check", CheckResponse(report=WARNINGS))
+
+    run = trilock("check", "delay/2", "-o", "json")
+
+    assert run.json == {
+        "subject": "bundle 2 on delay@production",
+        "verdict": "COMPATIBLE_WITH_WARNINGS",
+        "findings": [
+            {
+                "rule": "SEM001",
+                "category": "",
+                "severity": "WARNING",
+                "path": "wind",
+                "expected": "",
+                "found": "",
+                "message": "'wind' is made in another way",
+                "remedy": "",
+                "waived": False,
+            }
+        ],
+    }
+
+
+def test_a_promotion_is_planned(server: FakeServer, trilock: Trilock) -> None:
+    response = PlanPromotionResponse(plan=plan(report=WARNINGS))
+    server.answer("ReleaseService.PlanPromotion", response)
+
+    run = trilock("plan", "promote", "delay/2")
+
+    assert run.code == 0
+    assert run.out.splitlines() == [
+        "plan p1: promote delay@production",
+        "  from bundle 1 to bundle 2",
+        "   1  check_bundle          check bundle against what is there",
+        "   2  switch                make it live   <- every reader switches here",
+        "   3  model_alias           move MLflow's alias   (afterwards, until it is so)",
+        "  warning: 2 rows of another writer stay",
+        "bundle 2: compatible, with warnings",
+        "1 warning:",
+        "  SEM001  wind: 'wind' is made in another way",
+    ]
+    assert run.err == "next: trilock promote delay/2 delay@production --plan p1\n"
+
+
+def test_a_plan_of_what_would_be_refused_says_so(server: FakeServer, trilock: Trilock) -> None:
+    response = PlanPromotionResponse(
+        plan=plan(report=INCOMPATIBLE),
+        refusal=OperationError(reason="INCOMPATIBLE", message="bundle 2 is incompatible"),
+    )
+    server.answer("ReleaseService.PlanPromotion", response)
+
+    run = trilock("plan", "promote", "delay/2")
+    as_json = trilock("plan", "promote", "delay/2", "-o", "json")
+
+    assert run.code == as_json.code == 100
+    assert run.err == "error: promote would be refused: bundle 2 is incompatible\n"
+    assert as_json.json["refusal"]["reason"] == "INCOMPATIBLE"
+
+
+def test_a_rollback_is_planned(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("ReleaseService.PlanRollback", rollback_plan())
+
+    run = trilock("plan", "rollback", "--to", "1")
+
+    assert run.code == 0
+    assert run.out.startswith("roll back delay@production\n  from  bundle 2")
+    (request,) = server.requests("ReleaseService.PlanRollback")
+    assert (request.alias, request.to_bundle) == (ALIAS, "models/delay/bundles/1")
+    assert trilock("plan", "rollback", "-o", "json").json["plan"]["id"] == "p1"

@@ -1,0 +1,193 @@
+import uuid
+
+import grpc
+import pytest
+
+from tests.support.command_line import Trilock
+from tests.support.fake_server import FakeServer, RefusedError
+from tests.support.releases import (
+    ALIAS,
+    OPERATION,
+    ago,
+    alias,
+    operation,
+    release,
+    rollback_plan,
+)
+from trilock.v1.operation_pb2 import Operation, OperationState
+from trilock.v1.release_pb2 import ReleaseState
+from trilock.v1.release_service_pb2 import (
+    GetAliasResponse,
+    GetReleaseResponse,
+    RollBackResponse,
+)
+
+
+def rolled_back(
+    state: OperationState.ValueType = OperationState.OPERATION_STATE_SUCCEEDED,
+    *,
+    converged: bool = True,
+) -> Operation:
+    return operation(
+        state, kind="ROLL_BACK", bundle=1, release=3, pivot_revision=42, converged=converged
+    )
+
+
+@pytest.fixture(autouse=True)
+def bad_release(server: FakeServer) -> None:
+    """Release 2 is bad, and ready to be left."""
+    live = release(2, bundle=2, staged_rows=2000)
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+    server.answer("ReleaseService.PlanRollback", rollback_plan())
+    server.answer("ReleaseService.RollBack", RollBackResponse(operation=rolled_back()))
+    left = release(2, bundle=2, staged_rows=2000, state=ReleaseState.RELEASE_STATE_ROLLED_BACK)
+    server.answer("ReleaseService.GetRelease", GetReleaseResponse(release=left))
+
+
+def test_without_any_argument_it_says_what_it_does_does_it_and_says_what_it_did(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    run = trilock("rollback", "--yes")
+
+    assert run.code == 0
+    shown = run.err.splitlines()
+    assert shown[0] == "roll back delay@production"
+    assert shown[1].startswith("  from  bundle 2  release 2, SOAKING; promoted by alice 20")
+    assert shown[2].startswith("  to    bundle 1  release 1, FINALIZED; promoted by alice 20")
+    assert "   2  switch                make it live   <- every reader switches here" in shown
+    assert "  warning: 2 rows of another writer stay" in shown
+    assert shown[-1] == "next: trilock status delay@production"
+    done, quarantined = run.out.splitlines()
+    assert done.startswith(
+        "delay@production is back on bundle 1 (release 3 restores release 1): switched in 0."
+    )
+    assert quarantined == "predictions: 2,000 rows of release 2 quarantined"
+
+
+def test_it_names_the_release_it_leaves(server: FakeServer, trilock: Trilock) -> None:
+    trilock("rollback", "-y", "--reason", "bad", "--incident", "INC-8", "--to", "1")
+
+    (request,) = server.requests("ReleaseService.RollBack")
+    assert request.alias == ALIAS
+    assert request.leaves == "models/delay/releases/2"
+    assert request.to_bundle == "models/delay/bundles/1"
+    assert (request.reason, request.incident) == ("bad", "INC-8")
+    assert uuid.UUID(request.request_id).version == 4
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_done(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    run = trilock("rollback")
+
+    assert run.code == 2
+    assert run.err.splitlines()[-1] == (
+        "error: there is no terminal to ask on: say --yes to roll back"
+    )
+    assert server.requests("ReleaseService.RollBack") == []
+
+
+def test_a_dry_run_shows_the_plan_and_does_nothing(server: FakeServer, trilock: Trilock) -> None:
+    run = trilock("rollback", "--dry-run")
+
+    assert run.code == 0
+    assert run.out.startswith("roll back delay@production\n  from  bundle 2")
+    assert server.requests("ReleaseService.RollBack") == []
+    assert trilock("rollback", "--dry-run", "-o", "json").json["leaves"]["name"] == (
+        "models/delay/releases/2"
+    )
+
+
+def test_pressed_a_second_time_it_says_who_did_it_and_does_nothing(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    live = release(3, bundle=1, rollback=True, by="bob", since=ago(seconds=40))
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+
+    run = trilock("rollback", "--yes")
+    as_json = trilock("rollback", "--yes", "-o", "json")
+
+    assert (run.code, run.out) == (0, "")
+    first, second = run.err.splitlines()
+    assert first.startswith("already done by bob: delay@production is back on bundle 1 since 20")
+    assert second == (
+        "to go back further, say where: trilock rollback delay@production --to BUNDLE "
+        "(trilock history delay@production)"
+    )
+    assert as_json.json["already_done"] is True
+    assert server.requests("ReleaseService.RollBack") == []
+
+
+def test_to_go_back_further_one_says_where(server: FakeServer, trilock: Trilock) -> None:
+    live = release(3, bundle=1, rollback=True, since=ago(seconds=40))
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+
+    assert trilock("rollback", "--yes", "--to", "1").code == 0
+    assert len(server.requests("ReleaseService.RollBack")) == 1
+
+
+def test_what_was_rolled_back_long_ago_may_be_rolled_back_again(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    live = release(3, bundle=1, rollback=True, since=ago(minutes=16))
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+
+    assert trilock("rollback", "--yes").code == 0
+    assert len(server.requests("ReleaseService.RollBack")) == 1
+
+
+def test_pressed_by_two_at_once_the_second_is_told_who_did_it(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    server.answer(
+        "ReleaseService.RollBack",
+        RollBackResponse(operation=rolled_back(), already_done=True),
+    )
+
+    run = trilock("rollback", "--yes")
+
+    assert run.code == 0
+    assert f"already done by bob: {OPERATION}\n" in run.err
+
+
+def test_with_a_plane_down_traffic_is_restored_and_it_says_what_follows(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    converging = rolled_back(OperationState.OPERATION_STATE_CONVERGING, converged=False)
+    server.answer("ReleaseService.RollBack", RollBackResponse(operation=converging))
+
+    run = trilock("rollback", "--yes", "--timeout=0")
+
+    assert run.code == 4
+    assert "switched  every reader, at revision 42" in run.err
+    assert "waits for model_alias: no answer within 2 s" in run.err
+
+
+def test_nothing_to_go_back_to(server: FakeServer, trilock: Trilock) -> None:
+    server.answer(
+        "ReleaseService.PlanRollback",
+        RefusedError(
+            code=grpc.StatusCode.FAILED_PRECONDITION,
+            message="nothing to roll models/delay/aliases/production back to",
+            reason="NO_SAFE_TARGET",
+        ),
+    )
+
+    run = trilock("rollback", "--yes")
+
+    assert (run.code, run.out) == (3, "")
+    assert run.err == "error: nothing to roll models/delay/aliases/production back to\n"
+
+
+def test_as_json_it_says_how_it_ended(trilock: Trilock) -> None:
+    run = trilock("rollback", "--yes", "-o", "json")
+
+    assert run.code == 0
+    assert run.json["operation"]["kind"] == "ROLL_BACK"
+    assert run.json["switched_seconds"] is not None
+
+
+def test_nobody_need_wait(trilock: Trilock) -> None:
+    run = trilock("rollback", "--yes", "--no-wait")
+
+    assert (run.code, run.out) == (0, f"{OPERATION}\n")
