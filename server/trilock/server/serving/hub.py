@@ -216,7 +216,7 @@ class Hub:
 
     def _vouches_for(self, cursor: int) -> bool:
         """Whether nothing after *cursor* is known, and the database was looked at just now."""
-        fresh = self._loop.time() - self._looked <= _STALE_POLLS * self._poll + 1
+        fresh = self._loop.time() - self._looked <= _STALE_POLLS * self._poll
         return fresh and cursor <= self._snapshot.revision
 
     async def _reach(self, revision: int, *, seconds: float) -> None:
