@@ -50,9 +50,15 @@ class DatabaseInUseError(PreconditionError):
 class Database:
     """trilock's own database: the truth."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: `sqlite:///FILE` or `postgresql://...`.
+            durable: False for a SQLite file that need not outlive a power cut.
+        """
         self.url = sa.make_url(url)
-        self.engine = _make_engine(self.url)
+        self.engine = _make_engine(self.url, durable=durable)
         self._after_write: list[Callable[[], None]] = []
 
     @property
@@ -164,7 +170,7 @@ def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer"
 
 
-def _make_engine(url: sa.URL) -> sa.Engine:
+def _make_engine(url: sa.URL, *, durable: bool) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         # `postgresql://` means psycopg 3 here; SQLAlchemy would look for psycopg 2.
         if url.drivername == "postgresql":
@@ -182,7 +188,8 @@ def _make_engine(url: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",  # NORMAL may lose an intent whose effect has happened
+            # NORMAL may lose an intent whose effect has happened.
+            f"synchronous={'FULL' if durable else 'OFF'}",
             f"busy_timeout={_BUSY_SECONDS * 1000}",
             "foreign_keys=ON",
         ):

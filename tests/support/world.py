@@ -1,0 +1,239 @@
+"""A whole trilock, driven by hand: real store, operations and sinks; planes in memory.
+
+The planes are the fakes that pass the same conformance suites as MLflow, Feast
+and git. Nothing runs by itself: `settle` drives what is due, in this thread.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlmodel import SQLModel
+
+from tests.support.feast_objects import feast_objects
+from tests.support.values import ALIAS, MODEL, NOON
+from trilock.client.sinks import SinkWriter
+from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.errors import UnknownConnectionError
+from trilock.server.domain.names import ReleaseRef, SinkRef
+from trilock.server.domain.operation import Operation
+from trilock.server.domain.ports import Planes, SinkDatabase, Window
+from trilock.server.domain.release import LiveRow
+from trilock.server.operations.catalog import Projections, steps
+from trilock.server.operations.converger import Converger
+from trilock.server.operations.finish import finish_release
+from trilock.server.operations.journal import Journal
+from trilock.server.operations.runner import Runner
+from trilock.server.planes.memory_feature_store import MemoryFeatureStore
+from trilock.server.planes.memory_model_registry import MemoryModelRegistry
+from trilock.server.planes.memory_pipeline import MemoryPipeline
+from trilock.server.sinks.connect import sink_database
+from trilock.server.store.counters import begin_generation
+from trilock.server.store.database import Database
+from trilock.server.store.releases import require_live
+from trilock.server.usecases.finalize import finalize
+from trilock.server.usecases.promote import promote
+from trilock.server.usecases.record_bundle import record_bundle
+from trilock.server.usecases.register_sink import register_sink
+from trilock.server.usecases.roll_back import StartedRollback, roll_back
+from trilock.server.usecases.runtime import Runtime
+
+WINDOW: Final = Window(start=NOON - timedelta(days=1), end=NOON + timedelta(days=1))
+SINK: Final = SinkRef(MODEL, "predictions")
+INPUTS: Final = '[{"type": "double", "name": "temp", "required": true}]'
+OUTPUTS: Final = '[{"type": "double", "name": "delay", "required": true}]'
+ANN: Final = "ann"
+
+
+class World:
+    """One model, `delay`, its planes, and a warehouse with a table of predictions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.registry = MemoryModelRegistry()
+        self.features = MemoryFeatureStore()
+        self.pipeline = MemoryPipeline()
+        self.warehouse = folder / "warehouse.db"
+        with closing(sqlite3.connect(self.warehouse)) as connection, connection:
+            connection.execute("CREATE TABLE predictions (flight TEXT PRIMARY KEY, delay REAL)")
+        self._sinks = sink_database(f"sqlite:///{self.warehouse}")
+        self.database = Database(f"sqlite:///{folder / 'trilock.db'}", durable=False)
+        SQLModel.metadata.create_all(self.database.engine)
+        with self.database.write() as session:
+            begin_generation(session)
+        self.runtime = Runtime(
+            database=self.database, connections=self, journal=Journal(self.database)
+        )
+        self._runner = Runner(self.database, self.runtime.journal, steps(self.database, self))
+        self._converger = Converger(
+            self.database,
+            self.runtime.journal,
+            Projections(self.database, self),
+            on_converged=finish_release,
+        )
+
+    # Connections.
+
+    def models(self) -> tuple[str, ...]:
+        return (MODEL,)
+
+    def planes(self, model: str) -> Planes:
+        if model != MODEL:
+            raise UnknownConnectionError(kind="model", name=model, known=self.models())
+        return Planes(
+            registry=self.registry,
+            registered_model="delay",
+            features=self.features,
+            base_project="flights",
+            mirror_project="delay",
+            pipeline=self.pipeline,
+            repository=Path("repository"),
+            repository_folder="feature_repo",
+        )
+
+    def sink_database(self, connection: str) -> SinkDatabase:
+        if connection != "warehouse":
+            raise UnknownConnectionError(
+                kind="sink connection", name=connection, known=["warehouse"]
+            )
+        return self._sinks
+
+    # What users do.
+
+    def register(self) -> None:
+        register_sink(
+            self.runtime,
+            sink=SINK,
+            connection="warehouse",
+            table="predictions",
+            keys=("flight",),
+            validate_only=False,
+            principal=ANN,
+        )
+
+    def train(self, *, inputs: str | None = INPUTS, variant: str = "celsius") -> tuple[str, str]:
+        """Return the version and the commit of a newly trained model."""
+        revision = self.pipeline.commit({"data/weather.csv": variant.encode()})
+        self.features.commit(revision, folder="feature_repo", objects=feast_objects(variant))
+        for hour, temperature in ((0, 20.0), (1, 21.0)):
+            self.features.observe(
+                f"data/{variant}.parquet",
+                entity="JFK",
+                at=NOON + timedelta(hours=hour),
+                values={"temp": temperature, "humidity": 0.5},
+            )
+        version = self.registry.register("delay", inputs=inputs, outputs=OUTPUTS)
+        return version, revision
+
+    def record(self, **training: Any) -> Bundle:
+        version, revision = self.train(**training)
+        recorded = record_bundle(
+            self.runtime,
+            model=MODEL,
+            model_version=version,
+            feature_schema=None,
+            service="delay",
+            pipeline_revision=revision,
+            serving_config={"image": f"sha256:{version}"},
+            request_id="",
+            validate_only=False,
+            principal=ANN,
+        )
+        assert recorded.bundle is not None
+        return recorded.bundle
+
+    def promote(self, bundle: Bundle, **changes: Any) -> Operation:
+        arguments: dict[str, Any] = {
+            "window": WINDOW,
+            "plan_id": "",
+            "reason": "",
+            "accept_unready": "",
+            "etag": "",
+            "request_id": "",
+            "validate_only": False,
+            "principal": ANN,
+            **changes,
+        }
+        operation = promote(self.runtime, alias=ALIAS, bundle=bundle.ref, **arguments)
+        assert operation is not None
+        return operation
+
+    def finalize(self) -> Operation:
+        operation = finalize(
+            self.runtime,
+            alias=ALIAS,
+            reason="",
+            etag="",
+            request_id="",
+            validate_only=False,
+            principal=ANN,
+        )
+        assert operation is not None
+        return operation
+
+    def roll_back(self, **changes: Any) -> StartedRollback:
+        arguments: dict[str, Any] = {
+            "leaves": self.live().release,
+            "to_bundle": None,
+            "reason": "it is bad",
+            "incident": "INC-7",
+            "request_id": "",
+            "validate_only": False,
+            "principal": ANN,
+            **changes,
+        }
+        return roll_back(self.runtime, alias=ALIAS, **arguments)
+
+    # What happens by itself.
+
+    def settle(self) -> None:
+        """Drive everything that is due."""
+        while self._runner.run_due() or self._converger.run_due():
+            pass
+
+    def settled(self, operation: Operation) -> Operation:
+        """Drive everything that is due; return what became of *operation*."""
+        self.settle()
+        return self.runtime.journal.get(operation.id)
+
+    def release(self, bundle: Bundle) -> ReleaseRef:
+        """Promote and finalize *bundle*."""
+        self.promote(bundle)
+        self.settle()
+        self.finalize()
+        self.settle()
+        return self.live().release
+
+    # What there is to see.
+
+    def live(self) -> LiveRow:
+        with self.database.read() as session:
+            return require_live(session, ALIAS)
+
+    def writer(self, release: ReleaseRef) -> SinkWriter:
+        return SinkWriter(f"sqlite:///{self.warehouse}", sink=str(SINK), epoch=release.number)
+
+    def write(self, release: ReleaseRef, **delays: float) -> None:
+        with self.writer(release) as writer:
+            writer.write([{"flight": flight, "delay": delay} for flight, delay in delays.items()])
+
+    def table(self) -> dict[str, float]:
+        with closing(sqlite3.connect(self.warehouse)) as connection:
+            return dict(connection.execute("SELECT flight, delay FROM predictions"))
+
+    def alias(self) -> str | None:
+        return self.registry.alias(model="delay", alias="production")
+
+    def mirrored(self) -> dict[str, object]:
+        return self.features.served("delay", "delay", entity="JFK")
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[World]:
+    made = World(folder)
+    try:
+        yield made
+    finally:
+        made.database.close()
