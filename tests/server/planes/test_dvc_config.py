@@ -32,6 +32,12 @@ def test_a_cache_is_where_it_was_put() -> None:
     assert cache.path == Path("/work/cache")
 
 
+def test_a_cache_stays_where_it_was_put_when_another_option_is_set() -> None:
+    (cache,) = read("[cache]\n    dir = /mnt/cache", "[cache]\n    type = symlink").caches
+
+    assert cache.path == Path("/mnt/cache")
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [

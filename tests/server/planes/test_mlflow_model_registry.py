@@ -24,7 +24,6 @@ from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
 pytestmark = pytest.mark.slow
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-OTHER_COMMIT = "f" * 40
 
 
 def test_tags_of_the_run_are_found_where_the_version_has_none(sqlite_world: MlflowWorld) -> None:
@@ -43,11 +42,9 @@ def test_tags_of_the_run_are_found_where_the_version_has_none(sqlite_world: Mlfl
 def test_the_tag_nearest_to_the_version_wins(sqlite_world: MlflowWorld) -> None:
     run = sqlite_world.client.create_run(
         sqlite_world.experiment(),
-        tags={"mlflow.source.git.commit": OTHER_COMMIT, "feast.feature_service": "old"},
+        tags={"mlflow.source.git.commit": COMMIT, "feast.feature_service": "old"},
     )
-    version = sqlite_world.register(
-        run_id=run.info.run_id, source_commit=COMMIT, feature_service="delay_v1"
-    )
+    version = sqlite_world.register(run_id=run.info.run_id, feature_service="delay_v1")
 
     captured = sqlite_world.registry.capture(model=sqlite_world.model, version=version)
 
@@ -139,6 +136,9 @@ def test_a_database_that_somebody_locked_is_unavailable_in_time(
                 registry.set_alias(model=sqlite_world.model, alias="production", version=version)
         finally:
             other.execute("ROLLBACK")
+    for thread in threading.enumerate():
+        if thread.name == "mlflow-call":
+            thread.join(30)
 
     found = sqlite_world.registry.alias(model=sqlite_world.model, alias="production")
     assert found is None  # it was given up before it wrote

@@ -1,16 +1,12 @@
 """What MLflow raises, as what the port raises: one clear line each.
 
-The same code means different things. Only a registry says that a model does
-not exist; a 404 of a proxy in between says nothing about models, and MLflow
-gives both the same code. What is not understood counts as "does not answer":
+Only a registry's own code says that something does not exist; a 404 of a proxy
+in between has another one. What is not understood counts as "does not answer":
 whether it was done is then unknown, and nobody concludes that a version is
 gone because a token expired.
 """
 
-from __future__ import annotations
-
 import re
-from importlib import import_module
 from typing import Final
 
 from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError, TrilockError
@@ -20,19 +16,11 @@ _LINE: Final = 200
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 
-def translated(error: Exception, *, resource: str, plane: str, uri: str) -> TrilockError:
+def translated(error: Exception, *, resource: str, plane: str) -> TrilockError:
     """Return the error of the port for *error*, raised while asking for *resource*."""
-    if _is_gone(error, uri=uri):
+    if getattr(error, "error_code", None) == _GONE:
         return NotFoundError(f"{resource} in {plane}")
     return PlaneUnavailableError(plane=plane, what=one_line(error))
-
-
-def _is_gone(error: Exception, *, uri: str) -> bool:
-    if getattr(error, "error_code", None) != _GONE:
-        return False
-    # Over HTTP only an answer in MLflow's own form counts, which is a RestException.
-    rest_exception: type[Exception] = import_module("mlflow.exceptions").RestException
-    return isinstance(error, rest_exception) or not uri.startswith(("http:", "https:"))
 
 
 def one_line(error: BaseException) -> str:

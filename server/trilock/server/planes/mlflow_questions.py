@@ -51,7 +51,7 @@ class MlflowQuestions:
         try:
             return question(*arguments)
         except Exception as error:  # every artifact store raises its own library's
-            raise translated(error, resource=resource, plane=self._plane, uri=self._uri) from error
+            raise translated(error, resource=resource, plane=self._plane) from error
 
     def alias(self, *, model: str, alias: str) -> str | None:
         """Return the version *alias* points at."""
