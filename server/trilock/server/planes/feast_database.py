@@ -19,6 +19,7 @@ from trilock.server.domain.errors import PlaneUnavailableError, PreconditionErro
 
 _CONNECT_SECONDS: Final = 2
 _LOCK_SECONDS: Final = 2
+_POSTGRES_PORT: Final = 5432
 _LOST_RACE: Final = frozenset({"40001", "40P01", "23505"})
 """Serialization failure, deadlock, and a row that somebody else inserted first."""
 
@@ -59,8 +60,10 @@ class Database:
         """Equal for two URLs that one connection can serve."""
         if self.is_postgres:
             url = self.url
-            # A socket folder may stand in the query instead of the host.
-            return (url.host or url.query.get("host"), url.port, url.database, url.username)
+            # A socket's folder may be the host, or stand in the query.
+            host = url.host or url.query.get("host", "")
+            port = url.port or int(str(url.query.get("port", _POSTGRES_PORT)))
+            return (host, port, url.database, url.username)
         return (self._file and self._file.resolve(),)
 
     @property
