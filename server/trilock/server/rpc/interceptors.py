@@ -5,11 +5,12 @@ Calls of other services (health, reflection) pass untouched.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -32,17 +33,36 @@ Continuation: TypeAlias = "Callable[[Details], Awaitable[Handler | None]]"
 Unary: TypeAlias = "Callable[[Any, Context], Awaitable[Any]]"
 Stream: TypeAlias = "Callable[[Any, Context], AsyncGenerator[Any, None]]"
 Parse = Callable[[bytes], Any]
-if TYPE_CHECKING:
-    Handler = grpc.RpcMethodHandler[Any, Any]
-    Continuation = Callable[[Details], Awaitable[Handler | None]]
+Counted = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Turns every exception into a status: ours as they say, all others as INTERNAL.
 
     It parses the request too, so that bytes that are no request are
-    INVALID_ARGUMENT; gRPC itself would call them a defect of the server.
+    INVALID_ARGUMENT; gRPC itself would call them a defect of the server. Being
+    around every call of ours, it knows when none is running.
     """
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Return when no call of trilock's own services is running."""
+        await self._idle.wait()
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: Details
@@ -55,7 +75,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         parse = handler.request_deserializer
         assert parse is not None  # noqa: S101 - generated code always sets it
         wrap = _translating_stream if handler.response_streaming else _translating
-        return _like(handler, wrap(_behavior(handler), parse=parse, method=method), parse=None)
+        behavior = wrap(_behavior(handler), parse=parse, method=method, counted=self._counted)
+        return _like(handler, behavior, parse=None)
 
 
 class PrincipalInterceptor(grpc.aio.ServerInterceptor):
@@ -123,30 +144,32 @@ def _admitting_stream(behavior: Stream, *, admit: Callable[[Context], Principal]
     return call
 
 
-def _translating(behavior: Unary, *, parse: Parse, method: str) -> Unary:
+def _translating(behavior: Unary, *, parse: Parse, method: str, counted: Counted) -> Unary:
     async def call(raw: bytes, context: Context) -> Any:  # noqa: ANN401 - any message
-        try:
-            return await behavior(_parsed(parse, raw), context)
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-            await _abort(context, error, method=method)
+        with counted():
+            try:
+                return await behavior(_parsed(parse, raw), context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+                await _abort(context, error, method=method)
 
     return call
 
 
-def _translating_stream(behavior: Stream, *, parse: Parse, method: str) -> Stream:
+def _translating_stream(behavior: Stream, *, parse: Parse, method: str, counted: Counted) -> Stream:
     # The body of a generator runs while it is iterated, so the try has to be
     # around the iteration; around the call it would catch nothing.
     async def call(raw: bytes, context: Context) -> AsyncGenerator[Any, None]:
-        try:
-            async with contextlib.aclosing(behavior(_parsed(parse, raw), context)) as messages:
-                async for message in messages:
-                    yield message
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-            await _abort(context, error, method=method)
+        with counted():
+            try:
+                async with contextlib.aclosing(behavior(_parsed(parse, raw), context)) as messages:
+                    async for message in messages:
+                        yield message
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+                await _abort(context, error, method=method)
 
     return call
 

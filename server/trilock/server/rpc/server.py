@@ -95,6 +95,7 @@ class RpcServer:
         self._authenticator = authenticator
         self._threads = Threads()
         self._health = health.aio.HealthServicer()
+        self._errors = ErrorInterceptor()
         self._tasks: list[asyncio.Task[None]] = []
         self._server: grpc.aio.Server | None = None
 
@@ -124,7 +125,7 @@ class RpcServer:
             started=datetime.now(UTC),
         )
         server = grpc.aio.server(
-            interceptors=(ErrorInterceptor(), PrincipalInterceptor(self._authenticator)),
+            interceptors=(self._errors, PrincipalInterceptor(self._authenticator)),
             options=_OPTIONS,
         )
         for servicer, add in _SERVICES:
@@ -152,7 +153,13 @@ class RpcServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
-            await self._server.stop(grace)
+            stopping = asyncio.ensure_future(self._server.stop(grace))
+            idle = asyncio.ensure_future(self._errors.idle())
+            # gRPC itself would wait for those, too, who only watch our health.
+            await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+            idle.cancel()
+            await self._server.stop(0)
+            await stopping
         self._threads.close()
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
