@@ -4,11 +4,13 @@ The pivot, the releases, the journal and the database are the product's own; onl
 what is outside is made up, so that it can be refused, lost, broken and counted.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
+from sqlalchemy import event
 from sqlmodel import Session, SQLModel
 
 from tests.support.values import (
@@ -41,6 +43,7 @@ from trilock.server.operations.steps.switch_live import SwitchLive
 from trilock.server.store.bundles import record_bundle_row
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database
+from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.releases import get_live, reserve_release
 from trilock.server.store.schemas import record_schema
 from trilock.server.store.tables import CounterRow
@@ -91,7 +94,7 @@ class FolderOutside:
         return file.read_text() if file.exists() else "old"
 
     def write(self, register: str, value: str) -> None:
-        written = self._folder / f"{register}.part"
+        written = self._folder / f"{register}.{threading.get_ident()}.part"
         written.write_text(value)
         written.replace(self._folder / f"{register}.txt")
 
@@ -144,7 +147,9 @@ class CountUp:
     pivot: ClassVar[bool] = False
 
     def run(self, session: Session, operation: Operation, args: Json) -> JsonValue:
-        row = session.get(CounterRow, "counted") or CounterRow(name="counted", value=0)
+        insert_if_absent(session, CounterRow, name="counted", value=0)
+        row = session.get(CounterRow, "counted", with_for_update=True)
+        assert row is not None
         row.value += 1
         session.add(row)
         return row.value
@@ -152,7 +157,7 @@ class CountUp:
     def undo(
         self, session: Session, operation: Operation, args: Json, *, result: JsonValue
     ) -> None:
-        row = session.get(CounterRow, "counted")
+        row = session.get(CounterRow, "counted", with_for_update=True)
         assert row is not None
         row.value -= 1
         session.add(row)
@@ -161,6 +166,7 @@ class CountUp:
 class Plane:
     """A register that follows the number of the live bundle."""
 
+    shared: ClassVar[bool] = True
     timeout: ClassVar[float] = 1.0
 
     def __init__(self, outside: Outside, at: Checkpoint) -> None:
@@ -180,7 +186,7 @@ class Plane:
 
     def _register(self, live: LiveRow) -> str:
         kind = "alias" if isinstance(self, ModelAliasPlane) else "mirror"
-        return kind if live.alias == ALIAS else f"{kind}-{live.alias.alias}"
+        return of(kind, live.alias)
 
 
 class ModelAliasPlane(Plane):
@@ -255,9 +261,9 @@ class World:
             live = get_live(session, alias)
             release = reserve_release(session, MODEL)
             steps = (
-                register("staging", f"s{bundle}"),
+                register(of("staging", alias), f"s{bundle}"),
                 PlannedStep(step="count_up", args={}, title="count up"),
-                register("features", f"f{bundle}", trouble=trouble),
+                register(of("features", alias), f"f{bundle}", trouble=trouble),
                 switch(alias, bundle, "PROMOTION", live),
             )
             return self.journal.submit(
@@ -327,6 +333,11 @@ class World:
             return 0 if row is None else row.value
 
 
+def of(kind: str, alias: AliasRef) -> str:
+    """Return the register of *kind* that belongs to *alias*."""
+    return kind if alias == ALIAS else f"{kind}-{alias.alias}"
+
+
 def register(name: str, value: str, *, trouble: str | None = None) -> PlannedStep:
     args = {"register": name, "value": value}
     if trouble is not None:
@@ -385,6 +396,16 @@ def populate(database: Database, *, bundles: int = 3) -> None:
                 report={},
                 creator="ann",
             )
+
+
+def hasty(database: Database) -> Database:
+    """Have *database* not wait for the disk: here processes die, not machines."""
+    event.listen(
+        database.engine,
+        "connect",
+        lambda connection, _: connection.execute("PRAGMA synchronous=OFF"),
+    )
+    return database
 
 
 @contextmanager

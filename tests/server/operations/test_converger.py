@@ -165,6 +165,7 @@ class TestStuck:
     ) -> None:
         class Broken:
             name: ClassVar[str] = "model_alias"
+            shared: ClassVar[bool] = True
             timeout: ClassVar[float] = 1.0
 
             def wanted(self, live: LiveRow) -> str:

@@ -181,7 +181,7 @@ class Converger:
         if found != wanted:
             with self._leases.fenced(lease) as session:
                 self._following(session, task, lease).differs(
-                    plane.name, wanted=wanted, found=found
+                    plane.name, wanted=wanted, found=found, shared=plane.shared
                 )
             self._at(f"{plane.name}:noted")
             self._leases.cover(lease, seconds=plane.timeout)

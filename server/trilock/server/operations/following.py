@@ -47,12 +47,15 @@ class Following:
             .with_for_update()
         ).one()
 
-    def differs(self, plane: str, *, wanted: str, found: str) -> None:
-        """Write what a plane is to be driven from and to. A foreign value is recorded (I8)."""
+    def differs(self, plane: str, *, wanted: str, found: str, shared: bool) -> None:
+        """Write what a plane is to be driven from and to.
+
+        A value that others have put into a *shared* plane is recorded (I8).
+        """
         row = self._plane(plane)
         detail = {"plane": plane, "wanted": wanted, "found": found}
         # What was found before, or was wanted until now, is no surprise.
-        foreign = row.wanted != "" and found not in {row.found, row.wanted}
+        foreign = shared and row.wanted != "" and found not in {row.found, row.wanted}
         if foreign:
             _log.warning("%s of %s is %r: someone else changed it", plane, self._alias, found)
             detail["expected"] = row.wanted

@@ -19,6 +19,8 @@ class Projection(Protocol):
 
     name: ClassVar[str]
     """`model_alias`, `feature_mirror`, `sinks`."""
+    shared: ClassVar[bool]
+    """Whether others can write to it: what is found there may be theirs (I8)."""
     timeout: ClassVar[float]
     """Its own bound on each outside call, seconds. One that does not fit into a lease
     is kept by the lease's heartbeat, and must stand being run by two at once."""

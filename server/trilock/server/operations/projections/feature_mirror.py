@@ -13,6 +13,7 @@ class FeatureMirror:
     """Implements Projection. Exists where the settings name a `mirror_project`."""
 
     name: ClassVar[str] = "feature_mirror"
+    shared: ClassVar[bool] = True
     timeout: ClassVar[float] = 60.0
 
     def __init__(self, database: Database, connections: Connections) -> None:

@@ -12,6 +12,7 @@ class ModelAlias:
     """Implements Projection."""
 
     name: ClassVar[str] = "model_alias"
+    shared: ClassVar[bool] = True
     timeout: ClassVar[float] = 6.0
 
     def __init__(self, database: Database, connections: Connections) -> None:

@@ -29,6 +29,7 @@ class Sinks:
     """Implements Projection. Exists where the model has sinks."""
 
     name: ClassVar[str] = "sinks"
+    shared: ClassVar[bool] = False
     timeout: ClassVar[float] = 600.0
 
     def __init__(self, database: Database, connections: Connections) -> None:
