@@ -15,11 +15,14 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from textwrap import shorten
+from typing import Any, BinaryIO, Final
+
+_MESSAGE_CHARACTERS: Final = 400
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of the traceback, and where in the user's code it came from."""
+    """Return the end of the traceback as one line, with the place in the user's code."""
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
         # Repositories are imported with relative paths, everything else is not.
@@ -27,8 +30,9 @@ def last_line(error: BaseException) -> str:
             where = f"{frame.filename}:{frame.lineno}: "
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}: "
-    lines = str(error).strip().splitlines()
-    return f"{where}{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
+    # All of its lines: vendors wrap errors, and put the cause last.
+    message = shorten(str(error), width=_MESSAGE_CHARACTERS, placeholder=" ...")
+    return f"{where}{type(error).__name__}: {message}".rstrip(": ")
 
 
 def _end_with(parent: BinaryIO, finished: threading.Event) -> None:

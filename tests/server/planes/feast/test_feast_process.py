@@ -112,7 +112,7 @@ def test_secrets_stay_here_and_hashes_do_not_change(
 @pytest.mark.parametrize(
     ("job", "message"),
     [
-        ("fail", "ValueError: first line"),
+        ("fail", "ValueError: first line second line"),
         ("leave", "SystemExit: 3"),
         ("vanish", "Feast's worker ended with exit code 7: last words"),
         ("crash", "Feast's worker ended with signal SIGSEGV: it said nothing"),
