@@ -47,8 +47,8 @@ class StillRunningError(CommandError):
     def __init__(self, operation: Operation, *, timeout: float) -> None:
         switched = "every reader has switched, but " if operation.pivot_revision else ""
         first = (
-            f"{switched}{operation.name} is still {state_of(operation)} after {timeout:g} s; it goes on: "
-            f"trilock operations wait {_id(operation)}"
+            f"{switched}{operation.name} is still {state_of(operation)} after {timeout:g} s; "
+            f"it goes on: trilock operations wait {_id(operation)}"
         )
         lines = (f"  waits for {line}" for line in waits(operation))
         super().__init__("\n".join((first, *lines)), code=Exit.STILL_RUNNING)

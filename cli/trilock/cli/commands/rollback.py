@@ -144,7 +144,7 @@ def _confirm(*, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on: say --yes to roll back")
-    answer = words().input("roll back? [y/N] ")
+    answer = words().input("roll back? [y/N] ", markup=False)
     if answer.strip().lower() not in {"y", "yes"}:
         raise UsageError("not rolled back")
 

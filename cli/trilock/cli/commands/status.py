@@ -17,7 +17,7 @@ from trilock.cli.reporting import Command
 from trilock.cli.session import Session, connected, pages
 from trilock.cli.tree import AliasView, status_tree
 from trilock.cli.words import last, when
-from trilock.client.errors import NotFoundError, UnavailableError
+from trilock.client.errors import TrilockError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import GetOperationRequest
 from trilock.v1.release_pb2 import Alias, Readiness, Release, ReleaseKind, ReleaseState
@@ -138,7 +138,7 @@ def _view(session: Session, alias: Alias) -> AliasView:
     live = operation = None
     try:
         live = session.client.serving.Resolve(ResolveRequest(alias=alias.name)).live_bundle
-    except (NotFoundError, UnavailableError) as error:
+    except TrilockError as error:  # the rest of the status is worth the more for it
         say(f"what serving processes are told of {short_alias(alias.name)} is unknown: {error}")
     if alias.operation:
         request = GetOperationRequest(name=alias.operation)

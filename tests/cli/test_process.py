@@ -1,0 +1,268 @@
+"""The program as people run it: a process, a terminal, signals, bytes that are not text."""
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.support.fake_server import FakeServer, RefusedError
+from tests.support.live import live_message, watch_response
+from tests.support.releases import OPERATION, alias, operation, release, rollback_plan
+from trilock.v1.operation_pb2 import OperationState
+from trilock.v1.release_service_pb2 import (
+    GetAliasResponse,
+    GetReleaseResponse,
+    PromoteResponse,
+    RollBackResponse,
+)
+
+DEADLINE = 60
+TRILOCK = [sys.executable, "-c", "from trilock.cli import main; main()"]
+HEAVY = {"mlflow", "feast", "dvc", "sqlmodel", "sqlalchemy", "pandas", "pydantic", "alembic"}
+
+
+def run(
+    *arguments: str | bytes, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*TRILOCK, *arguments],
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def test_help_and_imports_are_light() -> None:
+    code = (
+        "import sys, trilock.cli, trilock.cli.app\n"
+        "sys.argv = ['trilock', '--help']\n"
+        "try:\n    trilock.cli.main()\n"
+        "finally:\n    print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=True
+    )
+
+    assert HEAVY & set(done.stderr.split()) == set()
+    assert "Exit codes: 0 done or compatible" in done.stdout
+
+
+def test_the_client_imports_neither_the_command_line_nor_its_libraries() -> None:
+    code = "import sys, trilock.client; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=True
+    )
+
+    assert (HEAVY | {"typer", "rich", "psycopg", "yaml"}) & set(done.stdout.split()) == set()
+
+
+def test_a_light_install_names_the_extra() -> None:
+    code = "import sys\nsys.modules['typer'] = None\nfrom trilock.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "error: the command line needs an extra: pip install 'trilock[cli]'\n"
+
+
+def test_the_version() -> None:
+    assert run("--version").stdout == "trilock 0.1.0\n"
+
+
+def test_completion_knows_the_commands() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("trilock")],
+        env={
+            **os.environ,
+            "_TRILOCK_COMPLETE": "complete_bash",
+            "COMP_WORDS": "trilock roll",
+            "COMP_CWORD": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.split()) == (0, ["rollback"])
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["promote"], ["status", "--limit=x"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    done = run(*arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_argument_that_is_not_text() -> None:
+    with FakeServer() as server:
+        done = run(b"bundles", b"delay/\xff", env={"TRILOCK_SERVER": server.address})
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: text that is not valid UTF-8: 'models/delay/bundles/\\udcff'\n"
+
+
+def test_a_reader_that_goes_away_is_no_defect() -> None:
+    with FakeServer() as server:
+
+        def changes(request: object, context: grpc.ServicerContext) -> Iterator[object]:
+            yield watch_response(live_message(revision=1), snapshot=True)
+            revision = 1
+            while context.is_active():
+                revision += 1
+                yield watch_response(live_message(bundle=revision, revision=revision))
+
+        server.answer("ServingService.Watch", changes)
+        with subprocess.Popen(
+            [*TRILOCK, "watch", "-o", "json"],
+            env={**os.environ, "TRILOCK_SERVER": server.address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(DEADLINE) == 1
+            assert "Traceback" not in process.stderr.read()
+
+
+def test_ctrl_c_while_waiting_says_that_the_operation_goes_on() -> None:
+    with FakeServer() as server:
+
+        def hang(request: object, context: grpc.ServicerContext) -> object:
+            server.closing.wait()
+            raise RefusedError(code=grpc.StatusCode.UNAVAILABLE, message="closing")
+
+        server.answer(
+            "ReleaseService.Promote",
+            PromoteResponse(operation=operation(steps=(("deploy_features", "DONE"),))),
+        )
+        server.answer("OperationService.WaitOperation", hang)
+        with subprocess.Popen(
+            [*TRILOCK, "promote", "delay/2"],
+            env={**os.environ, "TRILOCK_SERVER": server.address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            assert "deploy_features it" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+            code = process.wait(DEADLINE)
+
+    assert code == 130
+    assert rest == (
+        f"error: interrupted; {OPERATION} goes on: "
+        "trilock operations show 0123456789abcdef0123456789abcdef\n"
+    )
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, *arguments: str, address: str) -> None:
+        master, slave = pty.openpty()
+        env = {**os.environ, "TRILOCK_SERVER": address, "TERM": "xterm", "COLUMNS": "200"}
+        self._process = subprocess.Popen(
+            [*TRILOCK, *arguments], env=env, stdin=slave, stdout=slave, stderr=slave
+        )
+        os.close(slave)
+        self._master = master
+        self.seen = ""
+
+    def expect(self, text: str) -> None:
+        """Read until *text* is on the terminal."""
+        while text not in self.seen:
+            ready, _, _ = select.select([self._master], [], [], DEADLINE)
+            assert ready, f"{text!r} was expected after {self.seen!r}"
+            self.seen += os.read(self._master, 4096).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def end(self) -> int:
+        """Read the rest and return the exit code."""
+        with contextlib.suppress(OSError):  # what a closed terminal reads as
+            while data := os.read(self._master, 4096):
+                self.seen += data.decode()
+        os.close(self._master)
+        return self._process.wait(DEADLINE)
+
+
+@pytest.fixture
+def bad_release() -> Iterator[FakeServer]:
+    with FakeServer() as server:
+        live = release(2, bundle=2)
+        server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+        server.answer("ReleaseService.GetRelease", GetReleaseResponse(release=live))
+        server.answer("ReleaseService.PlanRollback", rollback_plan())
+        done = operation(
+            OperationState.OPERATION_STATE_SUCCEEDED, kind="ROLL_BACK", pivot_revision=42
+        )
+        server.answer("ReleaseService.RollBack", RollBackResponse(operation=done))
+        yield server
+
+
+@pytest.mark.parametrize(("answer", "code", "calls"), [("y", 0, 1), ("", 2, 0), ("n", 2, 0)])
+def test_on_a_terminal_rollback_asks_once(
+    *, answer: str, code: int, calls: int, bad_release: FakeServer
+) -> None:
+    terminal = Terminal("rollback", "delay", address=bad_release.address)
+    terminal.expect("roll back? [y/N] ")
+    terminal.type(f"{answer}\n")
+
+    assert terminal.end() == code
+    assert len(bad_release.requests("ReleaseService.RollBack")) == calls
+    assert ("is back on bundle 1" in terminal.seen) is (code == 0)
+
+
+def test_ctrl_c_at_the_question_does_nothing(bad_release: FakeServer) -> None:
+    terminal = Terminal("rollback", "delay", address=bad_release.address)
+    terminal.expect("roll back? [y/N] ")
+    terminal._process.send_signal(signal.SIGINT)
+
+    assert terminal.end() == 130
+    assert bad_release.requests("ReleaseService.RollBack") == []
+
+
+def test_where_glyphs_cannot_be_shown_the_tree_is_plain(bad_release: FakeServer) -> None:
+    done = run(
+        "status",
+        "delay",
+        env={"TRILOCK_SERVER": bad_release.address, "PYTHONIOENCODING": "ascii"},
+    )
+
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "+ model_alias agrees: 2" in done.stdout
+
+
+def test_the_token_beside_the_settings_is_found(tmp_path: Path) -> None:
+    (tmp_path / ".trilock").mkdir()
+    (tmp_path / ".trilock" / "token").write_text("s3cret\n")
+    with FakeServer() as server:
+        subprocess.run(
+            [*TRILOCK, "--server", server.address, "status"],
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    assert server.calls[0].metadata["authorization"] == "Bearer s3cret"
