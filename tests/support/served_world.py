@@ -98,7 +98,7 @@ class Served:
         )
         return await self.rpc.start()
 
-    def stop(self, grace: float = 0.0) -> None:
+    def stop(self, grace: float = DEADLINE) -> None:
         self.run(self._stop(grace))
 
     async def _stop(self, grace: float) -> None:

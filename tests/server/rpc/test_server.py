@@ -152,7 +152,7 @@ def test_the_end_is_told_before_it_comes_and_streams_are_ended(tmp_path: Path) -
         reader = threading.Thread(target=lambda: ended.append(refused(lambda: list(stream))))
         reader.start()
 
-        served.stop(grace=DEADLINE)
+        served.stop()
 
         reader.join(DEADLINE)
         statuses.append(next(watched).status)

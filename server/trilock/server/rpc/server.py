@@ -77,6 +77,9 @@ _OPTIONS: Final[Sequence[tuple[str, Any]]] = (
 
 _COMPACTION_SECONDS: Final = 3600.0
 
+_LAST_BYTES_SECONDS: Final = 0.1
+"""How long the last answers have to leave before connections are cut."""
+
 
 class RpcServer:
     """Serves one runtime. Made, started and stopped on one event loop."""
@@ -158,7 +161,9 @@ class RpcServer:
             # gRPC itself would wait for those, too, who only watch our health.
             await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
             idle.cancel()
-            await self._server.stop(0)
+            await asyncio.wait((stopping,), timeout=_LAST_BYTES_SECONDS)
+            if not stopping.done():
+                await self._server.stop(0)
             await stopping
         self._threads.close()
 
