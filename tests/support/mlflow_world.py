@@ -130,6 +130,13 @@ class MlflowWorld:
         self.client.delete_registered_model(self.model)
 
 
+@pytest.fixture
+def patient_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request fails because the machine is busy; the server would wait 2 s."""
+    import_mlflow()  # which sets its own bounds, once
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+
+
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real pyfunc with a signature, on disk."""
@@ -166,11 +173,13 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_world(mlflow_database: Path, saved_model: Path, tmp_path: Path) -> MlflowWorld:
+def sqlite_world(
+    mlflow_database: Path, saved_model: Path, tmp_path: Path, patient_mlflow: None
+) -> MlflowWorld:
     """A model in a registry that is reached through its database."""
     uri = f"sqlite:///{mlflow_database}"
     return MlflowWorld(
-        registry=MlflowModelRegistry(uri),
+        registry=MlflowModelRegistry(uri, time_limit=60),
         uri=uri,
         artifacts=mlflow_database.parent / "artifacts",
         template=saved_model,
@@ -179,10 +188,12 @@ def sqlite_world(mlflow_database: Path, saved_model: Path, tmp_path: Path) -> Ml
 
 
 @pytest.fixture
-def mlflow_world(mlflow_server: MlflowServer, saved_model: Path, tmp_path: Path) -> MlflowWorld:
+def mlflow_world(
+    mlflow_server: MlflowServer, saved_model: Path, tmp_path: Path, patient_mlflow: None
+) -> MlflowWorld:
     """A model in a registry that is reached through its server."""
     return MlflowWorld(
-        registry=MlflowModelRegistry(mlflow_server.uri),
+        registry=MlflowModelRegistry(mlflow_server.uri, time_limit=60),
         uri=mlflow_server.uri,
         artifacts=mlflow_server.artifacts,
         template=saved_model,

@@ -18,6 +18,7 @@ from trilock.server.planes.model_registry_evidence import (
     GIT_COMMIT_TAG,
     Evidence,
     differences,
+    tagged,
     to_model_version,
 )
 from trilock.server.planes.model_registry_names import (
@@ -65,7 +66,7 @@ class MemoryModelRegistry:
         with self._lock:
             evidence = self._evidence(model=model, version=version)
             tags = self._models[model].versions[version].tags
-        return to_model_version(evidence, tags=tags)
+        return tagged(to_model_version(evidence), tags)
 
     def verify(self, captured: ModelVersion) -> tuple[str, ...]:
         """See ModelRegistry."""

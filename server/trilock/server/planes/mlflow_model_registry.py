@@ -19,7 +19,11 @@ from trilock.server.planes.mlflow_errors import one_line
 from trilock.server.planes.mlflow_questions import MlflowQuestions
 from trilock.server.planes.mlflow_runtime import import_mlflow, new_client
 from trilock.server.planes.mlflow_time_limit import OverdueError, TimeLimit, Waiting
-from trilock.server.planes.model_registry_evidence import differences, to_model_version
+from trilock.server.planes.model_registry_evidence import (
+    differences,
+    tagged,
+    to_model_version,
+)
 from trilock.server.planes.model_registry_names import (
     alias_label,
     check_alias,
@@ -69,9 +73,8 @@ class MlflowModelRegistry:
         check_version(version)
 
         def ask(mlflow: MlflowQuestions) -> ModelVersion:
-            evidence = mlflow.evidence(model=model, version=version)
-            tags = mlflow.tags(model=model, version=version, model_id=evidence.model_id)
-            return to_model_version(evidence, tags=tags)
+            captured = to_model_version(mlflow.evidence(model=model, version=version))
+            return tagged(captured, mlflow.tags(captured))
 
         return self._within_time(ask)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from trilock.server.domain.bundle import ModelVersion
 from trilock.server.domain.errors import NotFoundError
 from trilock.server.planes import mlflow_model_file
 from trilock.server.planes.mlflow_errors import translated
@@ -91,18 +92,19 @@ class MlflowQuestions:
             model_file=model_file,
         )
 
-    def tags(self, *, model: str, version: str, model_id: str | None) -> Mapping[str, str]:
+    def tags(self, captured: ModelVersion) -> Mapping[str, str]:
         """Return the tags that concern us, the nearest to the version winning.
 
         Feast tags the run and the version; MLflow tags the run and the logged model.
         """
-        label = version_label(model=model, version=version)
-        found = self._ask(label, self._client.get_model_version, model, version)
+        name, version = captured.name, captured.version
+        label = version_label(model=name, version=version)
+        found = self._ask(label, self._client.get_model_version, name, version)
         tags: dict[str, str] = dict(found.tags)
         sources: list[Callable[[], Mapping[str, str]]] = []
-        if model_id:
+        if model_id := captured.model_id:
             sources.append(lambda: self._client.get_logged_model(model_id).tags)
-        if run_id := found.run_id:
+        if run_id := captured.run_id:
             sources.append(lambda: self._client.get_run(run_id).data.tags)
         for source in sources:
             if GIT_COMMIT_TAG in tags and FEATURE_SERVICE_TAG in tags:

@@ -6,7 +6,7 @@ apart. Pure.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trilock.server.domain.bundle import ModelVersion
 from trilock.server.domain.errors import NotFoundError, PreconditionError
@@ -39,12 +39,8 @@ class Evidence:
         return version_label(model=self.model, version=self.version)
 
 
-def to_model_version(evidence: Evidence, *, tags: Mapping[str, str]) -> ModelVersion:
-    """Return the capture of what was found.
-
-    Args:
-        evidence: What was found.
-        tags: Of the version, its logged model and its run, the nearest winning.
+def to_model_version(evidence: Evidence) -> ModelVersion:
+    """Return the capture of what was found, without tags.
 
     Raises:
         NotFoundError: There is no MLmodel file.
@@ -73,6 +69,15 @@ def to_model_version(evidence: Evidence, *, tags: Mapping[str, str]) -> ModelVer
         inputs=said.inputs,
         outputs=said.outputs,
         params=said.params,
+        source_commit=None,
+        feature_service=None,
+    )
+
+
+def tagged(captured: ModelVersion, tags: Mapping[str, str]) -> ModelVersion:
+    """Return *captured* with what the tags say of it."""
+    return replace(
+        captured,
         source_commit=tags.get(GIT_COMMIT_TAG),
         feature_service=tags.get(FEATURE_SERVICE_TAG),
     )
