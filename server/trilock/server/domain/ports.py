@@ -67,6 +67,7 @@ class ModelRegistry(Protocol):
 
         Raises:
             NotFoundError: There is no such model or version.
+            ForeignEditError: Somebody else moved it at the same time.
             PlaneUnavailableError: No answer; whether it was set is unknown.
         """
         ...
