@@ -1,5 +1,6 @@
 """Write settings to begin with, and a token for this machine."""
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -115,8 +116,9 @@ def init(folder: Path, *, force: bool) -> list[str]:
             f"cannot write to {error.filename or folder}: {error.strerror}", folder=folder
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
-        token.with_name("token.part").unlink(missing_ok=True)
+        for path in (unfinished, token.with_name("token.part")):
+            with contextlib.suppress(OSError):
+                path.unlink()
     _require_pair(settings, token)
     return [
         *done,
