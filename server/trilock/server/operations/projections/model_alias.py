@@ -13,7 +13,7 @@ class ModelAlias:
 
     name: ClassVar[str] = "model_alias"
     shared: ClassVar[bool] = True
-    timeout: ClassVar[float] = 6.0
+    timeout: ClassVar[float] = 10.0
 
     def __init__(self, database: Database, connections: Connections) -> None:
         self._database = database
