@@ -405,6 +405,14 @@ FIT_TYPES = [
         policy=NEVER,
         paths=["x"],
     ),
+    Case(
+        rule="FIT003",
+        about="one tensor over all columns is FIT010's",
+        features=plain({"temp": "Float64", "wind": "Float64"}),
+        signature=signature(TENSOR_2),
+        columns=("temp", "wind"),
+        policy=NEVER,
+    ),
     Case(rule="FIT004", about="Float64 for double"),
     Case(
         rule="FIT004",
@@ -758,6 +766,12 @@ FIT_OUTPUTS = [
     ),
     Case(
         rule="FIT016",
+        about="SQL names are case-insensitive",
+        signature=writes("double"),
+        sinks={"Delay": "DOUBLE"},
+    ),
+    Case(
+        rule="FIT016",
         about="a column for it",
         signature=writes("double"),
         sinks={"delay": "float8", "flight": "text"},
@@ -935,6 +949,14 @@ EVOLUTION = [
         policy=FORWARD,
         features=one('Struct{"a": "INT64", "b": "INT64"}'),
         before=[one('Struct{"a": "INT64"}')],
+        paths=["weather:x"],
+    ),
+    Case(
+        rule="EVO002",
+        about="forward: a struct loses a key",
+        policy=FORWARD,
+        features=one('Struct{"a": "INT64"}'),
+        before=[one('Struct{"a": "INT64", "b": "INT64"}')],
         paths=["weather:x"],
     ),
     Case(

@@ -314,6 +314,24 @@ def test_the_inner_type_of_a_struct_is_part_of_the_contract() -> None:
     assert changed(one, other) == {"contract"}
 
 
+def test_no_ttl_is_a_ttl_of_nothing() -> None:
+    """Feast's `from_proto` turns the one into the other."""
+    assert changed(bent("feature_view", ttl=None), bent("feature_view", ttl="0s")) == set()
+
+
+def test_the_inner_type_of_an_input_is_part_of_the_semantics() -> None:
+    def reading(inner: str) -> list[RawObject]:
+        sky = [field("sky", f'Struct{{"cover": "{inner}"}}')]
+        sources = {"weather": {"feature_view_projection": projection(features=sky)}}
+        return [
+            view(features=sky),
+            on_demand_view(sources=sources),
+            service(projection("warmth", {"warm": "Float64"})),
+        ]
+
+    assert changed(reading("INT32"), reading("INT64")) == {"semantics"}
+
+
 def test_join_keys_are_both_asked_for_and_found_by() -> None:
     one, other = (
         taking({"temp": "Float64"}, keys={name: "String"}) for name in ("airport", "gate")

@@ -61,10 +61,10 @@ def spans_the_frame(signature: Signature, *, columns: tuple[str, ...]) -> bool:
 
 
 def _reading(path: str, *, spec: Spec, column: Column | None) -> Reading:
-    full, gaps, gap_dtype = Outcome.ACCEPTED, Outcome.ACCEPTED, ""
+    full, gaps, gap_dtype = Outcome.ACCEPTED, Outcome.ACCEPTED, ""  # Nothing read, nothing refused.
     if column is not None:
         full = _outcome(column, spec=spec, batch=Batch.FULL)
-        for batch in column.batches:
+        for batch in column.batches[1:]:
             outcome = _outcome(column, spec=spec, batch=batch)
             if outcome > gaps:
                 gaps, gap_dtype = outcome, column.dtype(batch)

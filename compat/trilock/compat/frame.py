@@ -116,6 +116,10 @@ class Batch(StrEnum):
     EMPTY = "no row"
 
 
+_ALL_BATCHES: Final = tuple(Batch)
+_FULL_ONLY: Final = (Batch.FULL,)
+
+
 @unique
 class Origin(StrEnum):
     """Where a column comes from."""
@@ -139,7 +143,7 @@ class Column:
     """What a value in it is when it is there."""
     vector_length: int | None
     batches: tuple[Batch, ...]
-    """Which batches can occur: FULL only, if a row is never missing."""
+    """Which batches can occur, FULL first: FULL only, if a row is never missing."""
     path: ServingPath
 
     def dtype(self, batch: Batch) -> str:
@@ -202,7 +206,7 @@ def _columns(
             type=feature.type,
             cell=delivered(feature.type, path=path),
             vector_length=feature.vector_length,
-            batches=tuple(Batch) if gaps else (Batch.FULL,),
+            batches=_ALL_BATCHES if gaps else _FULL_ONLY,
             path=path,
         )
     for origin, inputs in (
@@ -217,7 +221,7 @@ def _columns(
                 type=item.type,
                 cell=delivered(item.type, path=path),
                 vector_length=None,
-                batches=(Batch.FULL,),
+                batches=_FULL_ONLY,
                 path=path,
             )
 

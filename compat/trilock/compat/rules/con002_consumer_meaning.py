@@ -10,9 +10,10 @@ from trilock.compat.subject import Consumer
 
 def _check(context: Context) -> Iterator[Violation]:
     for consumer in context.consumers:
+        read = _columns(consumer)
         changes = changed_meanings(consumer.recorded, consumer.after, policy=consumer.policy)
         for change in changes:
-            if _reads(consumer, change.column):
+            if read is None or change.column in read:
                 yield Violation(
                     path=f"{consumer.name}/{change.ref}",
                     expected="made as it was recorded",
@@ -22,12 +23,13 @@ def _check(context: Context) -> Iterator[Violation]:
                 )
 
 
-def _reads(consumer: Consumer, column: str) -> bool:
+def _columns(consumer: Consumer) -> frozenset[str] | None:
+    """Return the columns that *consumer* reads; None if that is not known."""
     if consumer.signature is None:
-        return True
+        return None
     if consumer.signature.named:
-        return any(spec.name == column for spec in consumer.signature.inputs)
-    return consumer.columns is None or column in consumer.columns
+        return frozenset(spec.name for spec in consumer.signature.inputs if spec.name is not None)
+    return None if consumer.columns is None else frozenset(consumer.columns)
 
 
 RULE = Rule(
