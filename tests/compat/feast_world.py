@@ -4,6 +4,7 @@ Importing this imports Feast, which takes seconds: tests do so in a fixture.
 """
 
 import datetime as dt
+import importlib.util
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -219,6 +220,50 @@ def retrieved(store: FeatureStore, *, path: ServingPath, keys: list[int]) -> pd.
         return store.get_online_features(features=service, entity_rows=rows).to_df()
     asked["event_timestamp"] = NOW + dt.timedelta(days=1)
     return store.get_historical_features(entity_df=asked, features=service).to_df()
+
+
+REPOSITORY = """\
+import pandas as pd
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Float64, String
+
+airport = Entity(name="airport", join_keys=["airport"], value_type=ValueType.STRING)
+source = FileSource(name="s", path="data/weather.parquet", timestamp_field="event_timestamp")
+weather = FeatureView(
+    name="weather",
+    entities=[airport],
+    schema=[Field(name="airport", dtype=String), Field(name="temp", dtype=Float64)],
+    source=source,
+)
+
+FACTOR = {"one", "two", "three", "four"}
+
+
+@on_demand_feature_view(sources=[weather], schema=[Field(name="warm", dtype=Float64)])
+def warmth(inputs: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"warm": inputs["temp"] - 70.0 * len(FACTOR)})
+
+
+service = FeatureService(name="delay_v1", features=[weather, warmth])
+"""
+
+
+def defined_in(path: Path, *, above: str) -> FeatureSet:
+    """Return what we read of the repository above, written to *path* with lines before it."""
+    path.write_text(above + REPOSITORY)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    objects = [
+        described("entity", module.airport),
+        described("feature_view", module.weather),
+        described("on_demand_feature_view", module.warmth),
+        described("feature_service", module.service),
+    ]
+    return parse_features(objects, service="delay_v1")
 
 
 def parsed_type(type_: Any) -> FeatureType:

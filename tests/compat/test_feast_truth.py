@@ -6,6 +6,7 @@ import importlib
 import uuid
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,17 @@ def test_types_are_spelled_as_feast_spells_them(world: Any) -> None:
 def test_every_field_of_every_proto_is_classified(world: Any) -> None:
     """A new Feast with a new field fails here, before it is met in a registry."""
     assert world.real_fields() == {name: shape.fields for name, shape in SHAPES.items()}
+
+
+def test_where_a_repository_is_and_what_is_above_does_not_count(world: Any, tmp_path: Path) -> None:
+    """File moves, line shifts and comments change the pickled body and nothing else."""
+    other = tmp_path / "checkout"
+    other.mkdir()
+
+    here = world.defined_in(tmp_path / "features.py", above="")
+    there = world.defined_in(other / "moved.py", above="# one\n# two\n\n")
+
+    assert here.undecidable == ()
+    assert here.digests == there.digests
+    assert dict(here.semantics) == dict(there.semantics)
+    assert here.bodies != there.bodies
