@@ -1,17 +1,15 @@
 """A crash at every site, acted in this process: the next life ends where no crash would."""
 
 import shutil
-import sqlite3
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from tests.crash.scenarios import OLD, SCENARIOS, Life, Said, ending, make_templates
 from tests.support.crash import NEVER, Bomb, Crash
-from tests.support.operations import MemoryOutside
+from tests.support.operations import MemoryOutside, hasty
 from trilock.server.store.database import Database
 
 
@@ -47,8 +45,7 @@ def test_after_a_crash_anywhere_the_next_life_ends_where_no_crash_would(
 ) -> None:
     scenario = SCENARIOS[name]
     # One engine for all lives: what SQL it has compiled is no state, and takes time.
-    database = Database(f"sqlite:///{tmp_path / 'trilock.db'}")
-    event.listen(database.engine, "connect", do_not_wait_for_the_disk)
+    database = hasty(Database(f"sqlite:///{tmp_path / 'trilock.db'}"))
 
     def lives() -> Lives:
         for file in tmp_path.iterdir():
@@ -67,8 +64,3 @@ def test_after_a_crash_anywhere_the_next_life_ends_where_no_crash_would(
         # What is in doubt is looked at, not repeated.
         twice = [write for write, n in Counter(lived.outside.writes).items() if n > 1]
         assert twice == [], where
-
-
-def do_not_wait_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
-    # The process dies here, not the machine: the kernel keeps what it was given.
-    connection.execute("PRAGMA synchronous=OFF")

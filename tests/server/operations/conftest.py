@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.operations import MemoryOutside, World, populate
+from tests.support.operations import MemoryOutside, World, hasty, populate
 from trilock.server.store.database import Database
 
 
@@ -23,7 +23,7 @@ def populated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def database(populated: Path, tmp_path: Path) -> Iterator[Database]:
     file = tmp_path / "trilock.db"
     shutil.copy(populated, file)
-    database = Database(f"sqlite:///{file}")
+    database = hasty(Database(f"sqlite:///{file}"))
     yield database
     database.close()
 

@@ -3,6 +3,7 @@
 from sqlmodel import Session, select
 
 from trilock.server.store.clock import now_ms
+from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.tables import CounterRow, EventRow, StoreRow
 
 _STORE = 1
@@ -14,11 +15,8 @@ def next_number(session: Session, name: str) -> int:
     A number taken by a transaction that rolls back is given again; one taken by
     an operation that turns back is not.
     """
-    row = session.exec(
-        select(CounterRow).where(CounterRow.name == name).with_for_update()
-    ).one_or_none()
-    if row is None:
-        row = CounterRow(name=name, value=0)
+    insert_if_absent(session, CounterRow, name=name, value=0)
+    row = session.exec(select(CounterRow).where(CounterRow.name == name).with_for_update()).one()
     row.value += 1
     session.add(row)
     session.flush()
@@ -64,12 +62,9 @@ def begin_generation(session: Session) -> int:
         The generation: the time at which this history began, in ms, so that it is
         greater than that of any copy made before.
     """
-    store = session.exec(
-        select(StoreRow).where(StoreRow.id == _STORE).with_for_update()
-    ).one_or_none()
-    if store is None:
-        store = StoreRow(id=_STORE, generation=now_ms(), revision=0, restored=False)
-    elif store.restored:
+    insert_if_absent(session, StoreRow, id=_STORE, generation=now_ms(), revision=0, restored=False)
+    store = session.exec(select(StoreRow).where(StoreRow.id == _STORE).with_for_update()).one()
+    if store.restored:
         store.generation = max(store.generation + 1, now_ms())
         store.restored = False
     session.add(store)

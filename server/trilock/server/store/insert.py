@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -12,6 +13,13 @@ def insert_if_absent(session: Session, row: type[SQLModel], **values: Any) -> bo
     On PostgreSQL it waits for a transaction that is inserting the same key, so
     that the answer is the committed truth.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(row).values(**values).on_conflict_do_nothing()
-    return bool(session.exec(statement).rowcount)
+    connection = session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(sa.inspect(row).local_table).values(**values).inline()
+    # Without the option SQLAlchemy has no row count for inserts, and says -1.
+    inserted = connection.execute(
+        statement.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    ).rowcount
+    if inserted not in {0, 1}:
+        raise RuntimeError(f"the database does not say whether it inserted: {inserted}")
+    return inserted == 1
