@@ -1,5 +1,6 @@
 """rollback: one command, nothing to look up."""
 
+import select
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,10 @@ from trilock.v1.release_service_pb2 import (
 
 _TWICE: Final = timedelta(minutes=15)
 """A rollback within this time of another one is the same one, pressed twice or by two people."""
+
+
+_LISTEN_S: Final = 0.1
+"""How often the wait for an answer looks whether it was interrupted."""
 
 
 def register(app: typer.Typer) -> None:
@@ -144,8 +149,11 @@ def _confirm(*, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on: say --yes to roll back")
-    answer = words().input("roll back? [y/N] ", markup=False)
-    if answer.strip().lower() not in {"y", "yes"}:
+    words().print("roll back? [y/N]", end=" ")
+    # A ctrl-c just before a blocking read is noticed after it: after the answer.
+    while not select.select([sys.stdin], [], [], _LISTEN_S)[0]:
+        pass
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UsageError("not rolled back")
 
 

@@ -1,7 +1,8 @@
 """resolve, watch: what serving processes are told."""
 
+import contextlib
 import queue
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +16,8 @@ from trilock.client import LiveBundle, Resolver
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import ReleaseState
 from trilock.v1.serving_service_pb2 import ResolveRequest
+
+_LISTEN_S: Final = 0.2
 
 
 def register(app: typer.Typer) -> None:
@@ -81,8 +84,10 @@ def watch(
         with Resolver(session.client, names, on_change=changes.put):
             told = 0
             while not count or told < count:
-                _write_change(changes.get(), output=output)
-                told += 1
+                # Without a timeout a ctrl-c could go unnoticed until the next change.
+                with contextlib.suppress(queue.Empty):
+                    _write_change(changes.get(timeout=_LISTEN_S), output=output)
+                    told += 1
 
 
 def _write_change(live: LiveBundle, *, output: Format) -> None:
