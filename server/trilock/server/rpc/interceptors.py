@@ -45,6 +45,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(self) -> None:
+        # gRPC asks anew for every call; the answer is always the same.
+        self._handlers: dict[str, Handler] = {}
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -68,15 +70,19 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self, continuation: Continuation, handler_call_details: Details
     ) -> Handler | None:
         """See grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
         method = handler_call_details.method
+        known = self._handlers.get(method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
         if handler is None or not method.startswith(OWN):
             return handler
         parse = handler.request_deserializer
         assert parse is not None  # noqa: S101 - generated code always sets it
         wrap = _translating_stream if handler.response_streaming else _translating
         behavior = wrap(_behavior(handler), parse=parse, method=method, counted=self._counted)
-        return _like(handler, behavior, parse=None)
+        self._handlers[method] = made = _like(handler, behavior, parse=None)
+        return made
 
 
 class PrincipalInterceptor(grpc.aio.ServerInterceptor):

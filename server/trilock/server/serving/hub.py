@@ -20,7 +20,7 @@ after the copy never happened. Every watcher is then told the present state.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Final
 
 from trilock.server.domain.errors import (
@@ -81,6 +81,8 @@ class Hub:
         self._kept = recent
         self._floor = 0
         """All changes after this revision are in `_recent`."""
+        self._made: dict[tuple[Aliases, int, int], Sequence[serving_service_pb2.WatchResponse]] = {}
+        """Messages about the present snapshot."""
         self._looked = 0.0
         self._catching_up = asyncio.Semaphore(_CATCH_UPS)
         self._follower: asyncio.Task[None] | None = None
@@ -172,11 +174,11 @@ class Hub:
             changes, seen = await self._after(cursor)
             if told != self._snapshot.generation:
                 continue
-            wanted = [change for change in changes if not aliases or change.alias in aliases]
-            for message in _messages(wanted, seen=seen, generation=told):
+            messages = self._messages(aliases, changes, after=cursor, seen=seen)
+            for message in messages:
                 yield message
             cursor = seen
-            if wanted:
+            if messages:
                 due = self._loop.time() + self._progress
             elif self._loop.time() >= due:
                 if self._vouches_for(cursor):
@@ -184,6 +186,26 @@ class Hub:
                 due = self._loop.time() + self._progress
             if cursor >= self._snapshot.revision:
                 await self._changed.wait(ticket, seconds=due - self._loop.time())
+
+    def _messages(
+        self,
+        aliases: Aliases,
+        changes: Sequence[serving_pb2.LiveBundle],
+        *,
+        after: int,
+        seen: int,
+    ) -> Sequence[serving_service_pb2.WatchResponse]:
+        """Return what a watcher of *aliases* is told of *changes*, from *after* to *seen*."""
+        if not changes:
+            return ()
+        # Most watchers are at the same revision and are told the same: made once for all.
+        key = (aliases, after, seen)
+        made = self._made.get(key)
+        if made is None:
+            wanted = (change for change in changes if not aliases or change.alias in aliases)
+            generation = self._snapshot.generation
+            made = self._made[key] = tuple(_split(wanted, seen=seen, generation=generation))
+        return made
 
     async def _after(self, cursor: int) -> tuple[Sequence[serving_pb2.LiveBundle], int]:
         """Return changes after revision *cursor*, oldest first, and how far they reach."""
@@ -271,6 +293,7 @@ class Hub:
         if batch.revision == known.revision:
             return False
         self._snapshot = known.advanced(batch.changes, revision=batch.revision)
+        self._made.clear()
         self._recent.extend(batch.changes)
         while len(self._recent) > self._kept:
             self._floor = self._recent.popleft().revision
@@ -283,6 +306,7 @@ class Hub:
         """Take the present state anew; nothing is known of how it came to be."""
         self._snapshot = await asyncio.to_thread(self._feed.state)
         self._recent.clear()
+        self._made.clear()
         self._floor = self._snapshot.revision
         self._looked = self._loop.time()
         self._advanced.ring_here()
@@ -299,8 +323,8 @@ def _whole(snapshot: Snapshot, aliases: Aliases) -> serving_service_pb2.WatchRes
     )
 
 
-def _messages(
-    changes: Sequence[serving_pb2.LiveBundle], *, seen: int, generation: int
+def _split(
+    changes: Iterable[serving_pb2.LiveBundle], *, seen: int, generation: int
 ) -> Iterator[serving_service_pb2.WatchResponse]:
     """Yield *changes* in messages of bounded size; the last one reaches to *seen*."""
     part: list[serving_pb2.LiveBundle] = []
