@@ -1,10 +1,11 @@
-"""Every rule finds what it promises, and nothing else: the cases of rule_cases.py."""
+"""Every rule finds what it promises, and nothing else: the tables in tests/compat/cases."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.compat.rule_cases import CASES, TODAY, Case
+from tests.compat.cases.base import TODAY, Case
+from tests.compat.cases.every import CASES
 from trilock.compat import RULES, Rule, check
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules"

@@ -1,5 +1,6 @@
 """Findings add up to a verdict; policies and waivers bend it, openly and until a day."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -8,8 +9,11 @@ from tests.compat.raws import plain, projection, service, signature
 from trilock.compat import (
     Finding,
     InvalidPolicyError,
+    Mode,
+    NullPolicy,
     Policy,
     Report,
+    ServingPath,
     Severity,
     Subject,
     Verdict,
@@ -168,6 +172,33 @@ def test_a_waived_report_survives_json() -> None:
         }
     ]
     assert Report.from_json(report.to_json()) == report
+
+
+def test_a_policy_survives_json() -> None:
+    policy = Policy(
+        mode=Mode.FULL_TRANSITIVE,
+        serving_path=ServingPath.HISTORICAL,
+        full_feature_names=True,
+        null_policy=NullPolicy.NEVER_MISSING,
+        nulls={"weather:temp": NullPolicy.MAY_BE_MISSING},
+        severities={"FIT001": Severity.INFO},
+        waivers=(waiver(),),
+    )
+
+    assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
+    assert Policy.from_json(Policy().to_json()) == Policy()
+
+
+def test_by_default_no_mode_is_asked_for_and_rows_may_be_missing_online() -> None:
+    assert Policy().to_json() == {
+        "mode": "NONE",
+        "serving_path": "ONLINE",
+        "full_feature_names": False,
+        "null_policy": "MAY_BE_MISSING",
+        "nulls": {},
+        "severities": {},
+        "waivers": [],
+    }
 
 
 def test_a_policy_that_names_what_is_not_there_is_refused() -> None:

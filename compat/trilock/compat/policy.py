@@ -13,10 +13,14 @@ The defaults suit side-by-side deployment, where each model has its own features
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import Any, Self
 
 from trilock.compat.features import Feature, FeatureSet
 from trilock.compat.frame import ServingPath
 from trilock.compat.report import Severity, Waiver
+
+Json = Mapping[str, Any]
+"""A JSON object."""
 
 
 @unique
@@ -80,6 +84,31 @@ class Policy:
     severities: Mapping[str, Severity] = field(default_factory=dict, hash=False)
     """Other severities than the catalogue's, by rule id."""
     waivers: tuple[Waiver, ...] = ()
+
+    def to_json(self) -> Json:
+        """Return the policy as plain JSON."""
+        return {
+            "mode": str(self.mode),
+            "serving_path": str(self.serving_path),
+            "full_feature_names": self.full_feature_names,
+            "null_policy": str(self.null_policy),
+            "nulls": {path: str(nulls) for path, nulls in sorted(self.nulls.items())},
+            "severities": {rule: str(one) for rule, one in sorted(self.severities.items())},
+            "waivers": [waiver.to_json() for waiver in self.waivers],
+        }
+
+    @classmethod
+    def from_json(cls, form: Json) -> Self:
+        """Return the policy that `to_json` made *form* of."""
+        return cls(
+            mode=Mode(form["mode"]),
+            serving_path=ServingPath(form["serving_path"]),
+            full_feature_names=form["full_feature_names"],
+            null_policy=NullPolicy(form["null_policy"]),
+            nulls={path: NullPolicy(nulls) for path, nulls in form["nulls"].items()},
+            severities={rule: Severity(one) for rule, one in form["severities"].items()},
+            waivers=tuple(Waiver.from_json(waiver) for waiver in form["waivers"]),
+        )
 
     def may_be_missing(self, features: FeatureSet) -> frozenset[str]:
         """Return the references of the features that rows can be missing of."""

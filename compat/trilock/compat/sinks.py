@@ -50,7 +50,7 @@ def outputs(signature: Signature | None) -> Mapping[str, str]:
 
 def writings(subject: Subject) -> Iterator[Writing]:
     """Yield how every named output of the subject's model meets its sinks."""
-    if subject.sink_columns is None or subject.signature is None:
+    if not subject.sink_columns or subject.signature is None:
         return
     columns = {name.lower(): type_ for name, type_ in subject.sink_columns.items()}
     for spec in subject.signature.outputs:

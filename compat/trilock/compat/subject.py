@@ -32,7 +32,8 @@ class Subject:
     """Which columns the serving layer hands over, in order, where it was recorded; a
     signature without names cannot be judged without."""
     sink_columns: Mapping[str, str] | None = field(default=None, hash=False)
-    """SQL type of each column of the tables the model writes to; None if it writes to none."""
+    """SQL type of each column of the tables the model writes to; None or empty if it writes to
+    none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
