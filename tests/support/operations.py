@@ -240,7 +240,8 @@ class World:
             owner=owner,
             ttl=ttl,
             poll=0.02,
-            backoff=backoff,
+            # A plane that fails is tried again when a test says so.
+            backoff=lambda _: 3600.0,
             at=at,
         )
 

@@ -17,12 +17,6 @@ from trilock.server.store.tables import OperationEventRow
 SUCCEEDED, CONVERGING = OperationState.SUCCEEDED, OperationState.CONVERGING
 
 
-@pytest.fixture(autouse=True)
-def later(world: World) -> None:
-    """Try nothing again unless a test says so."""
-    world.converger._backoff = lambda _: 3600.0
-
-
 def planes(world: World) -> dict[str, PlaneState]:
     live = world.live()
     assert live is not None
@@ -152,7 +146,7 @@ class TestStuck:
                 if register != "alias":
                     super().write(register, value)
 
-        world = World(world.database, DeafOutside(), backoff=lambda _: 3600.0)
+        world = World(world.database, DeafOutside())
         operation = world.promote(1)
 
         world.run()
@@ -294,7 +288,7 @@ class TestPlanes:
     def test_one_that_is_gone_is_forgotten(
         self, database: Database, outside: MemoryOutside
     ) -> None:
-        world = World(database, outside, backoff=lambda _: 3600.0)
+        world = World(database, outside)
         outside.down = {"mirror"}
         operation = world.promote(1)
         world.run()
