@@ -3,14 +3,21 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from trilock.server.domain.access import Role
 from trilock.server.settings import (
+    CertificateSettings,
+    DatabaseSettings,
     FeastConnection,
     GitConnection,
     MlflowConnection,
+    ModelSettings,
+    ServerSettings,
+    ServingSettings,
     Settings,
     SinkConnection,
+    TokenSettings,
     load_settings,
     redacted,
 )
@@ -314,3 +321,27 @@ def test_no_secret_is_ever_in_the_words(tmp_path: Path) -> None:
 )
 def test_redacted(url: str, shown: str) -> None:
     assert redacted(url) == shown
+
+
+DOCUMENTED = (
+    ServerSettings,
+    DatabaseSettings,
+    ServingSettings,
+    MlflowConnection,
+    FeastConnection,
+    GitConnection,
+    SinkConnection,
+    ModelSettings,
+    TokenSettings,
+    CertificateSettings,
+)
+
+
+@pytest.mark.parametrize("section", DOCUMENTED, ids=lambda section: section.__name__)
+def test_every_setting_is_documented(section: type[BaseModel]) -> None:
+    page = Path(__file__).parents[3] / "docs" / "configuration.md"
+    text = page.read_text()
+
+    assert [
+        name for name in section.model_fields if f"`{name}`" not in text and name != "kind"
+    ] == []
