@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from examples.flights import processes
 from examples.flights.world import World
 
 _GIT: Final = (
@@ -68,24 +69,19 @@ def python(world: World, *arguments: str, folder: Path) -> None:
 
 def _run(world: World, command: tuple[str, ...], *, folder: Path, stdin: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(  # noqa: S603 - commands are put together in this folder
-            command,
-            cwd=folder,
-            env=_environment(world),
-            input=stdin,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        with processes.started(
+            command, folder=folder, environment=_environment(world), stdin=subprocess.PIPE
+        ) as process:
+            stdout, stderr = process.communicate(stdin, timeout=_SECONDS)
     except OSError as error:
         raise CommandError(command=command, code=None, output=str(error)) from error
     except subprocess.TimeoutExpired as error:
         output = f"still running after {_SECONDS} s"
         raise CommandError(command=command, code=None, output=output) from error
-    if done.returncode:
-        output = (done.stdout + done.stderr).decode(errors="replace")
-        raise CommandError(command=command, code=done.returncode, output=output)
-    return done.stdout
+    if process.returncode:
+        output = (stdout + stderr).decode(errors="replace")
+        raise CommandError(command=command, code=process.returncode, output=output)
+    return stdout
 
 
 def _environment(world: World) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from examples.flights import vendors
 from examples.flights.world import MODEL, World
@@ -64,7 +65,7 @@ def publish(world: World, *, revision: str, service: str) -> str:
 def location(world: World, version: str) -> Path:
     """Return the folder of *version*, which can be loaded from there."""
     address = vendors.mlflow(world).client.get_model_version_download_uri(MODEL, version)
-    return Path(str(address).removeprefix("file://"))
+    return Path(unquote(urlsplit(str(address)).path))
 
 
 def _signature(mlflow: Any, features: list[str]) -> Any:  # noqa: ANN401 - MLflow has no types
@@ -72,5 +73,5 @@ def _signature(mlflow: Any, features: list[str]) -> Any:  # noqa: ANN401 - MLflo
     # Feast serves every number as float64, and a gap as NaN: `double` takes both.
     return mlflow.models.ModelSignature(
         inputs=types.Schema([types.ColSpec("double", name) for name in features]),
-        outputs=types.Schema([types.ColSpec("double", "arr_delay")]),
+        outputs=types.Schema([types.ColSpec("double", "predicted")]),
     )

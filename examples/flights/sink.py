@@ -16,7 +16,7 @@ def create(world: World) -> None:
         database.execute(
             "CREATE TABLE predictions ("
             "flight_id TEXT NOT NULL PRIMARY KEY, "
-            "predicted REAL NOT NULL, "
+            "predicted DOUBLE PRECISION NOT NULL, "
             "model_version TEXT NOT NULL)"
         )
 

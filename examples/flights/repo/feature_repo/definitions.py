@@ -18,7 +18,7 @@ plane = Entity(name="plane", join_keys=["tailnum"], value_type=ValueType.STRING)
 dest = Entity(name="dest", join_keys=["dest"], value_type=ValueType.STRING)
 carrier = Entity(name="carrier", join_keys=["carrier"], value_type=ValueType.STRING)
 
-# Each version of these definitions has a folder of its own, so that two can be fed side by side.
+# Where the meaning changes the folder does too, so that old and new are fed side by side.
 weather = FeatureView(
     name="weather",
     entities=[origin, hour],
