@@ -25,10 +25,13 @@ from tests.support.served_world import (
     settings_text,
     status_of,
 )
-from trilock.server.domain.errors import PreconditionError, UnavailableError
+from trilock.compat import Category, Finding, Report, Severity
+from trilock.server.domain.errors import IncompatibleError, PreconditionError, UnavailableError
 from trilock.server.settings_source import SettingsError
+from trilock.v1 import report_pb2
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest
 from trilock.v1.bundle_service_pb2 import GetBundleRequest, ListBundlesRequest
+from trilock.v1.check_service_pb2 import CheckRequest
 from trilock.v1.serving_service_pb2 import WatchRequest
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -138,6 +141,36 @@ def test_an_unavailable_database_is_unavailable(
 
     assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert error.details() == "trilock's database: database is locked"
+
+
+def test_an_error_with_a_long_story_still_arrives_as_what_it_is(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [
+        Finding(
+            path=f"größe_{number}",
+            rule="FIT002",
+            category=Category.FIT,
+            severity=Severity.ERROR,
+            expected="double",
+            found="string",
+            message="ß" * 300,
+            remedy="ä" * 300,
+        )
+        for number in range(500)
+    ]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise IncompatibleError(subject="ü" * 5000, report=Report.of(findings))
+
+    monkeypatch.setattr("trilock.server.rpc.check_service.check_bundle", refuse)
+    request = CheckRequest(alias="models/delay/aliases/production", bundle="models/delay/bundles/1")
+
+    error = refused(lambda: served.call("Check.Check", request))
+
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert detail(error, ErrorInfo()).reason == "INCOMPATIBLE"
+    assert detail(error, report_pb2.Report()).findings[0].rule == "FIT002"
 
 
 def test_the_end_is_told_before_it_comes_and_streams_are_ended(tmp_path: Path) -> None:
