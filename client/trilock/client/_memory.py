@@ -12,14 +12,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from trilock.client._backoff import Backoff
 from trilock.client._cache import DiskCache
-from trilock.client._watch import Message, Position, Watch
-from trilock.client.errors import InvalidError, StaleError, UnresolvedError
+from trilock.client._watch import NOWHERE, Message, OutOfStepError, Position, Watch
+from trilock.client.errors import (
+    DeadlineError,
+    InvalidError,
+    RevisionCompactedError,
+    StaleError,
+    TrilockError,
+    UnresolvedError,
+)
 from trilock.client.live import LiveBundle
 from trilock.client.names import alias_resource, short_alias
 
 OnChange = Callable[[LiveBundle], None]
 """Called with the new live bundle of an alias."""
+
+STREAM_S: Final = 300.0
+"""A stream is renewed after this time, in case its server hangs without closing it."""
 
 SILENCE_S: Final = 60.0
 """A stream that said nothing for longer is not trusted; the server marks progress sooner."""
@@ -86,6 +97,7 @@ class Memory:
         self._watch = Watch(self.aliases, known=list(self._load()))
         self._live: Mapping[str, LiveBundle] = self._watch.live
         self._full_names: dict[str | None, str] = {}
+        self._backoff = Backoff()
         self._heard: float | None = None
         self._connected = False
         self._problem = "no server was heard yet"
@@ -167,10 +179,31 @@ class Memory:
         for name in self._watch.gone - before:
             self._last_known.setdefault(name, now)
         self._heard, self._connected, self._problem = now, True, ""
+        self._backoff.reset()
         for live in changes:
             self._tell(live)
         if self._cache is not None:
             self._keep(changes, cache=self._cache, now=now)
+
+    def _pause_after(self, error: Exception | None) -> float:
+        """Return the seconds to wait after a stream ended, and note that it was lost.
+
+        Args:
+            error: What ended it; None if the server did, in order.
+        """
+        if isinstance(error, DeadlineError):
+            return 0.0  # its time was over, as arranged
+        if isinstance(error, RevisionCompactedError) and self._seen != NOWHERE:
+            self._watch.forget_position()
+            return 0.0
+        if error is None:
+            problem = "the server ended the stream"
+        elif isinstance(error, TrilockError | OutOfStepError):
+            problem = str(error)
+        else:
+            problem = f"{type(error).__name__}: {error}"
+        self._lose(problem)
+        return self._backoff.wait()
 
     def _lose(self, problem: str) -> None:
         """Note that the server is not heard any more."""

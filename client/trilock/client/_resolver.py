@@ -14,20 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from trilock.client._backoff import Backoff
 from trilock.client._blocking import Client
-from trilock.client._memory import Memory, OnChange
+from trilock.client._memory import STREAM_S, Memory, OnChange
 from trilock.client._sink import sink_writer
-from trilock.client._watch import NOWHERE, OutOfStepError
 from trilock.client._watch_proto import read_message, watch_request
-from trilock.client.errors import DeadlineError, RevisionCompactedError, TrilockError
 from trilock.client.live import LiveBundle
 
 if TYPE_CHECKING:
     from trilock.client.sinks import SinkWriter
-
-STREAM_S: Final = 300.0
-"""A stream is renewed after this time, in case its server hangs without closing it."""
 
 
 class Resolver(Memory):
@@ -66,7 +60,6 @@ class Resolver(Memory):
         super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
         self._owned = not isinstance(client, Client)
         self._client = client if isinstance(client, Client) else Client(client)
-        self._backoff = Backoff()
         self._told = threading.Condition()
         self._closing = threading.Event()
         self._call: Any = None
@@ -150,31 +143,14 @@ class Resolver(Memory):
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            pause = self._follow()
-            self._closing.wait(pause)
+            error: Exception | None = None
+            try:
+                self._read()
+            except Exception as caught:  # noqa: BLE001 - the thread must not end in silence
+                error = caught
+            if not self._closing.is_set():
+                self._closing.wait(self._pause_after(error))
         self._lose("the resolver was closed")
-
-    def _follow(self) -> float:
-        """Read one stream to its end; return the seconds to wait before the next."""
-        try:
-            self._read()
-        except DeadlineError:
-            return 0.0  # its time was over, as arranged
-        except RevisionCompactedError as error:
-            begun = self._seen == NOWHERE
-            self._watch.forget_position()
-            if not begun:
-                return 0.0
-            problem = str(error)
-        except (OutOfStepError, TrilockError) as error:
-            problem = str(error)
-        except Exception as error:  # noqa: BLE001 - its thread must not end in silence
-            problem = f"{type(error).__name__}: {error}"
-        else:
-            problem = "the server ended the stream"
-        if not self._closing.is_set():
-            self._lose(problem)
-        return self._backoff.wait()
 
     def _read(self) -> None:
         request = watch_request(self._watch, aliases=self.aliases)
@@ -184,7 +160,6 @@ class Resolver(Memory):
         try:
             for response in self._call:
                 self._take(read_message(response))
-                self._backoff.reset()
                 with self._told:
                     self._told.notify_all()
         finally:

@@ -1,0 +1,98 @@
+"""The async resolver: the twin of `Resolver`, with a task where that one has a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from trilock.client._async import AsyncClient
+from trilock.client._memory import STREAM_S, Memory, OnChange
+from trilock.client._watch_proto import read_message, watch_request
+
+
+class AsyncResolver(Memory):
+    """Keeps the live bundles of some aliases in memory, with one stream for all of them.
+
+        async with AsyncResolver(aliases=["delay"]) as resolver:
+            await resolver.wait_ready(timeout=10)
+            live = resolver.current("delay")
+
+    An async context manager; its task runs from entering to `close`. Arguments and errors
+    are those of `Resolver`; callbacks run in the event loop, so what they do must be short.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient | str | None = None,
+        aliases: Iterable[str] = (),
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,
+        max_stale: float | None = None,
+        on_change: OnChange | None = None,
+    ) -> None:
+        super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
+        self._owned = not isinstance(client, AsyncClient)
+        self._client = client if isinstance(client, AsyncClient) else AsyncClient(client)
+        self._told = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def wait_ready(self, timeout: float) -> bool:  # noqa: ASYNC109 - as the twin has it
+        """Wait until the server was heard on every alias. See `Resolver.wait_ready`."""
+        return await self._wait(lambda: self._ready, timeout)
+
+    async def wait_for(self, revision: int, timeout: float) -> bool:  # noqa: ASYNC109 - see above
+        """Wait until every change up to *revision* was taken. See `Resolver.wait_for`."""
+        return await self._wait(lambda: self._seen[1] >= revision, timeout)
+
+    async def close(self) -> None:
+        """End the stream and its task. What is in memory stays, and is STALE from here on."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._lose("the resolver was closed")
+        if self._owned:
+            await self._client.close()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="trilock-resolver")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _wait(self, reached: Callable[[], bool], seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds), self._told:
+                return await self._told.wait_for(reached)
+        except TimeoutError:
+            return False
+
+    async def _run(self) -> None:
+        while True:
+            error: Exception | None = None
+            try:
+                await self._read()
+            except Exception as caught:  # noqa: BLE001 - the task must not end in silence
+                error = caught
+            await asyncio.sleep(self._pause_after(error))
+
+    async def _read(self) -> None:
+        request = watch_request(self._watch, aliases=self.aliases)
+        call = self._client.serving.Watch(request, timeout=STREAM_S)
+        try:
+            async for response in call:
+                self._take(read_message(response))
+                async with self._told:
+                    self._told.notify_all()
+        finally:
+            call.cancel()  # a stream that is out of step is still open
