@@ -24,8 +24,8 @@ demo: setup ## Promote, break and roll back a real model on real data, with proo
 	$(BIN)/trilock demo
 
 .PHONY: test
-test: setup ## Every test
-	$(BIN)/pytest
+test: setup ## Every test, on all cores
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: quick
 quick: setup ## The tests that start nothing (no Feast, no MLflow, no server process)
