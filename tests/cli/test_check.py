@@ -90,6 +90,24 @@ def test_waived_findings_come_last_and_do_not_count(server: FakeServer, trilock:
     assert run.out.splitlines()[:2] == ["bundle 2 on delay@production: compatible", "1 waived:"]
 
 
+def test_what_mends_several_findings_is_said_once(server: FakeServer, trilock: Trilock) -> None:
+    report = Report(verdict=INCOMPATIBLE.verdict, findings=[ERROR, ERROR, ERROR])
+    report.findings[1].path = "wind"
+    report.findings[2].remedy = "another way"
+    server.answer("CheckService.Check", CheckResponse(report=report))
+
+    run = trilock("check", "delay/2")
+
+    assert run.out.splitlines()[1:] == [
+        "3 errors:",
+        "  FIT002  temp: the model reads 'temp' as double, it is string",
+        "  FIT002  wind: the model reads 'temp' as double, it is string",
+        "      mend: train on the new type",
+        "  FIT002  temp: the model reads 'temp' as double, it is string",
+        "      mend: another way",
+    ]
+
+
 def test_as_json(server: FakeServer, trilock: Trilock) -> None:
     server.answer("CheckService.Check", CheckResponse(report=WARNINGS))
 

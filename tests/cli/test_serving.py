@@ -16,8 +16,9 @@ def test_resolve(server: FakeServer, trilock: Trilock) -> None:
     run = trilock("resolve", "--min-revision=42")
 
     assert run.code == 0
-    lines = [line.strip().split("  ") for line in run.out.splitlines() if line.strip()]
+    lines = [line.strip().split("  ") for line in run.out.splitlines()]
     found = {line[0]: line[-1].strip() for line in lines}
+    assert lines[0][0] == "alias"  # no header, not even an empty one
     assert found["bundle"] == "models/delay/bundles/2"
     assert found["model"] == "delay version 2"
     assert found["standby"] == "models/delay/bundles/1"

@@ -70,7 +70,7 @@ def write_json_line(value: object) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """Return a table of *rows*; every cell is shown by `clean(str(cell))`."""
-    result = Table(box=None, pad_edge=False, header_style="bold")
+    result = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         result.add_column(column, overflow="fold")
     for row in rows:

@@ -1,7 +1,8 @@
 """Findings in words, grouped by how much they weigh; and what a report means for the exit code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import groupby
 from typing import Final
 
 from trilock.cli.exits import Exit
@@ -65,16 +66,18 @@ def report_lines(report: Report, *, subject: str) -> Iterator[str]:
         found = [each for each in report.findings if each.severity == severity and not each.waived]
         if found:
             yield f"{count(len(found), noun)}:"
-        for finding in found:
-            yield from _finding_lines(finding)
+        yield from _finding_lines(found)
     waived = [finding for finding in report.findings if finding.waived]
     if waived:
         yield f"{len(waived)} waived:"
-    for finding in waived:
-        yield from _finding_lines(finding)
+    yield from _finding_lines(waived)
 
 
-def _finding_lines(finding: Finding) -> Iterator[str]:
-    yield clean(f"  {finding.rule}  {finding.path}: {finding.message}")
-    if finding.remedy:
-        yield clean(f"      mend: {finding.remedy}")
+def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    # A view that is made in another way has a finding for each of its features:
+    # how to mend them is said once.
+    for (rule, remedy), alike in groupby(findings, key=lambda one: (one.rule, one.remedy)):
+        for finding in alike:
+            yield clean(f"  {rule}  {finding.path}: {finding.message}")
+        if remedy:
+            yield clean(f"      mend: {remedy}")

@@ -108,7 +108,9 @@ def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:
 
 
 def _sink(sink: ReleaseSink) -> str:
-    parts = [f"{last(sink.sink)} {sink.state}", f"{count(sink.staged_rows, 'row')} staged"]
+    parts = [f"{last(sink.sink)} {sink.state}"]
+    if sink.staged_rows:  # none, or not counted yet
+        parts.append(f"{count(sink.staged_rows, 'row')} staged")
     if sink.merged_rows:
         parts.append(f"{count(sink.merged_rows, 'row')} merged")
     if sink.kept_rows:
