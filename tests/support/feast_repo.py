@@ -39,7 +39,8 @@ NOW: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 ORIGINS: Final = ("EWR", "JFK", "LGA")
 feast_warnings: Final = pytest.mark.filterwarnings(
     # Feast's PostgreSQL online store never closes its connections.
-    "ignore:.*was deleted while still open:ResourceWarning"
+    "ignore:.*was deleted while still open:ResourceWarning",
+    "ignore:.* experimental feature:RuntimeWarning",
 )
 
 _COMMON: Final = """
@@ -201,15 +202,22 @@ class FeastRepo:
 
     def apply(self, variant: str, *, project: str = "delay") -> None:
         """Do what `feast apply` does, in this process."""
-        module = self._load(variant)
+        self.apply_text(features_py(variant), name=variant, project=project)
+
+    def apply_text(self, text: str, *, name: str, project: str = "delay") -> None:
+        """Do what `feast apply` does with other Python; *name* makes its file's name."""
+        kinds = ("Entity", "FeatureService", "FeatureView", "LabelView", "OnDemandFeatureView")
         objects = [
             value
-            for name, value in vars(module).items()
-            if name in {"origin", "weather", "airports", "derived", "delay", "places"}
+            for value in vars(self._load(text, name=name)).values()
+            if any(base.__name__ in kinds for base in type(value).__mro__)
         ]
+        store = self.feast(project)
+        # Else the SQL registry reads itself whole after every object: half of the time.
+        store.registry.cache_mode = "thread"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.feast(project).apply(objects)
+            store.apply(objects)
 
     def feast(self, project: str) -> Any:
         """Return Feast's own store of *project*, without anything cached."""
@@ -248,10 +256,10 @@ class FeastRepo:
             text=True,
         ).stdout
 
-    def _load(self, variant: str) -> ModuleType:
-        name = f"features_{variant}"  # it is part of the serialised function
+    def _load(self, text: str, *, name: str) -> ModuleType:
+        name = f"features_{name}"  # it is part of the serialised function
         file = self.folder / f"{name}.py"
-        file.write_text(features_py(variant))
+        file.write_text(text)
         spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None
         assert spec.loader is not None

@@ -9,7 +9,7 @@ from trilock.server.planes.feast_database import Database
 from trilock.server.planes.feast_feature_store import FeastFeatureStore
 from trilock.server.planes.feast_sql_registry import SqlRegistry
 
-_READS = ("SELECT", "BEGIN", "PRAGMA", "SHOW")
+_READS = ("SELECT", "BEGIN", "PRAGMA", "SHOW", "SET")
 
 
 class CrashError(Exception):

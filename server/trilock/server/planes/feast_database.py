@@ -1,8 +1,9 @@
 """Databases that Feast keeps things in, with bounded waits and our errors.
 
-Connecting takes 2 s at most, a lock 2 s, and everything that goes wrong comes
-out as a TrilockError with one line and without the URL. A transaction is
-committed when its block ends without an exception, else nothing of it stays.
+Connecting takes 2 s at most, a lock 2 s, a statement 10 s if nothing else was
+said, and everything that goes wrong comes out as a TrilockError with one line
+and without the URL. A transaction is committed when its block ends without an
+exception, else nothing of it stays.
 """
 
 import sqlite3
@@ -19,6 +20,10 @@ from trilock.server.domain.errors import PlaneUnavailableError, PreconditionErro
 
 _CONNECT_SECONDS: Final = 2
 _LOCK_SECONDS: Final = 2
+STATEMENT_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 2.0
+"""How much longer we wait for the answer that the server gave up."""
+
 _POSTGRES_PORT: Final = 5432
 _LOST_RACE: Final = frozenset({"40001", "40P01", "23505"})
 """Serialization failure, deadlock, and a row that somebody else inserted first."""
@@ -76,25 +81,34 @@ class Database:
         return Path(self.url.database) if not self.is_postgres and self.url.database else None
 
     @contextmanager
-    def begin(self, mode: Mode) -> Iterator[Connection]:
+    def begin(self, mode: Mode, *, seconds: float = STATEMENT_SECONDS) -> Iterator[Connection]:
         """Yield a connection in a transaction.
 
-        "read" sees one moment, "write" is the only writer on SQLite.
+        "read" sees one moment, "write" is the only writer on SQLite. On
+        PostgreSQL no statement takes longer than *seconds*.
 
         Raises:
             PlaneUnavailableError: It does not answer, or not in time.
             LostRaceError: Somebody else wrote the same rows; try again.
             PreconditionError: It refuses what was asked.
         """
-        isolation = "REPEATABLE READ" if mode == "read" else "READ COMMITTED"
         options: dict[str, Any] = (
-            {"isolation_level": isolation}
+            {"isolation_level": "REPEATABLE READ" if mode == "read" else "READ COMMITTED"}
             if self.is_postgres
             else {"sqlite_begin": "BEGIN" if mode == "read" else "BEGIN IMMEDIATE"}
         )
         if mode == "write" and self._file is not None:
             self._file.parent.mkdir(exist_ok=True)  # as Feast does
-        with self._translated(), self._engine.execution_options(**options).begin() as connection:
+        engine = self._engine.execution_options(**options)
+        with (
+            self._translated(),
+            engine.connect() as connection,
+            _bounded(connection, seconds=seconds),
+            connection.begin(),
+        ):
+            if self.is_postgres and seconds != STATEMENT_SECONDS:
+                milliseconds = int(seconds * 1000)
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
             yield connection
 
     def close(self) -> None:
@@ -140,6 +154,20 @@ def lock_project(connection: Connection, *, project: str) -> None:
         )
 
 
+@contextmanager
+def _bounded(connection: Connection, *, seconds: float) -> Iterator[None]:
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    patience = driver.seconds
+    driver.seconds = seconds + _GRACE_SECONDS
+    try:
+        yield
+    finally:
+        driver.seconds = patience
+
+
 def _engine(
     url: URL, *, engine_options: Mapping[str, Any], connect_options: Mapping[str, Any]
 ) -> Engine:
@@ -147,7 +175,10 @@ def _engine(
     connect = {**engine_options.get("connect_args", {}), **connect_options}
     if url.get_backend_name() == "postgresql":
         options |= {"pool_size": 2, "max_overflow": 6, "pool_timeout": 2, "pool_pre_ping": True}
-        settings = f"-c lock_timeout={_LOCK_SECONDS * 1000}"
+        settings = (
+            f"-c lock_timeout={_LOCK_SECONDS * 1000} "
+            f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+        )
         connect |= {
             "application_name": "trilock",
             "connect_timeout": _CONNECT_SECONDS,
@@ -156,11 +187,21 @@ def _engine(
             "keepalives_idle": 5,
             "tcp_user_timeout": 10_000,
         }
-        return create_engine(url, connect_args=connect, **options)
+        engine = create_engine(url, connect_args=connect, **options)
+        event.listen(engine, "do_connect", _connect_bounded)
+        return engine
     engine = create_engine(url, connect_args={**connect, "timeout": _LOCK_SECONDS}, **options)
     event.listen(engine, "connect", _manual_transactions)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _connect_bounded(
+    _dialect: object, _record: object, _positional: object, options: dict[str, Any]
+) -> object:
+    from trilock.server.planes.feast_postgres import connect  # noqa: PLC0415 - psycopg is an extra
+
+    return connect(**options)
 
 
 def _manual_transactions(connection: sqlite3.Connection, _record: object) -> None:

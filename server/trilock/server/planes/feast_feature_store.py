@@ -7,7 +7,7 @@ throwaway copy of the registry, so that only the code below writes the real one.
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,9 @@ from trilock.server.planes.feast_online import PLANE, OnlineView, SqlOnlineStore
 from trilock.server.planes.feast_process import Message, Worker, WorkerProcess
 from trilock.server.planes.feast_registry import RegistrySession
 from trilock.server.planes.feast_sql_registry import SqlRegistry, SqlSession
+
+_COPY_SECONDS: Final = 600.0
+"""How long copying one online table may take."""
 
 _TRIES: Final = 3
 """A transaction that lost a race is run again, from what is there then."""
@@ -84,20 +87,19 @@ class FeastFeatureStore:
             feast_checkout.checkout(
                 repository=repository, revision=revision, folder=folder, into=base
             )
-            registry = _throwaway_registry(Path(scratch))
             told: dict[str, Any] = {}
-            self._worker.run(
-                {
-                    **self._request("apply_repository", registry=registry),
-                    "base": str(base),
-                    "online": str(Path(scratch) / "online.db"),
-                },
-                tell=told.update,
-            )
-            project = str(told["project"])
-            with registry.reading() as session:
-                objects = session.read(project)
-            registry.close()
+            with closing(_throwaway_registry(Path(scratch))) as registry:
+                self._worker.run(
+                    {
+                        **self._request("apply_repository", registry=registry),
+                        "base": str(base),
+                        "online": str(Path(scratch) / "online.db"),
+                    },
+                    tell=told.update,
+                )
+                project = str(told["project"])
+                with registry.reading() as session:
+                    objects = session.read(project)
             _refuse_temporary_paths(objects, base=base)
         return feast_definitions.make_capture(
             objects, service=service, project=project, revision=revision
@@ -217,7 +219,7 @@ class FeastFeatureStore:
             )
         registry = self._registry
         if isinstance(registry, SqlRegistry) and registry.database is online.database:
-            with registry.writing(project) as session:
+            with registry.writing(project, seconds=_COPY_SECONDS) as session:
                 marks = feast_deploy.watermarks(session, capture, project=source)
                 _copy_tables(session.connection, online, capture, source=source, project=project)
                 _redefine(session, capture, marks, project=project)
@@ -226,7 +228,7 @@ class FeastFeatureStore:
         # never tell of values that are not there.
         with registry.reading() as reader:
             marks = feast_deploy.watermarks(reader, capture, project=source)
-        with online.database.begin("write") as connection:
+        with online.database.begin("write", seconds=_COPY_SECONDS) as connection:
             _copy_tables(connection, online, capture, source=source, project=project)
         with registry.writing(project) as writer:
             _redefine(writer, capture, marks, project=project)
@@ -245,14 +247,13 @@ class FeastFeatureStore:
     @contextmanager
     def _copy_of(self, capture: FeatureCapture, *, project: str) -> Iterator[SqlRegistry]:
         """Yield a throwaway registry in which *project* is defined as captured."""
-        with tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch:
-            registry = _throwaway_registry(Path(scratch))
-            try:
-                with registry.writing(project) as session:
-                    feast_deploy.deploy(session, capture, project=project, expected=None)
-                yield registry
-            finally:
-                registry.close()
+        with (
+            tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch,
+            closing(_throwaway_registry(Path(scratch))) as registry,
+        ):
+            with registry.writing(project) as session:
+                feast_deploy.deploy(session, capture, project=project, expected=None)
+            yield registry
 
     def _make_tables(
         self, session: RegistrySession, views: tuple[OnlineView, ...], *, project: str

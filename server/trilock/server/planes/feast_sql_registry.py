@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, inspect, select
 
 from trilock.server.planes import feast_protos
 from trilock.server.planes.feast_config import SqlRegistryConfig
-from trilock.server.planes.feast_database import Database, lock_project
+from trilock.server.planes.feast_database import STATEMENT_SECONDS, Database, lock_project
 from trilock.server.planes.feast_definitions import Key
 from trilock.server.planes.feast_registry import (
     PLANE,
@@ -186,9 +186,12 @@ class SqlRegistry:
                 yield EmptySession()
 
     @contextmanager
-    def writing(self, project: str) -> Iterator[SqlSession]:
-        """See Registry. Feast's writers are locked out of what was read, too."""
-        with self.database.begin("write") as connection:
+    def writing(self, project: str, *, seconds: float = STATEMENT_SECONDS) -> Iterator[SqlSession]:
+        """See Registry. Feast's writers are locked out of what was read, too.
+
+        On PostgreSQL no statement takes longer than *seconds*.
+        """
+        with self.database.begin("write", seconds=seconds) as connection:
             lock_project(connection, project=project)
             if self._config.makes_tables and not inspect(connection).has_table(PROJECTS.name):
                 METADATA.create_all(connection)

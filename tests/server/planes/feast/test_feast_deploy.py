@@ -1,5 +1,7 @@
 """Deploying to real registries: all or nothing, once, and as Feast would have it."""
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,7 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from tests.support.feast_repo import NOW, FeastWorld, PostgresWorld, SqliteWorld, feast_warnings
 from tests.support.feast_statements import CrashError, engines, watched
@@ -19,6 +21,7 @@ from trilock.server.domain.errors import (
     PreconditionError,
 )
 from trilock.server.domain.ports import Window
+from trilock.server.planes import feast_database
 from trilock.server.planes.feast_feature_store import FeastFeatureStore
 
 pytestmark = [pytest.mark.slow, feast_warnings]
@@ -254,6 +257,33 @@ def test_a_locked_row_is_not_waited_for(postgres_world: PostgresWorld) -> None:
         connection.execute("SELECT 1 FROM feature_views FOR UPDATE")
         with pytest.raises(PlaneUnavailableError, match="lock timeout"):
             deploy(world, scaled, "delay__s1")
+
+
+def test_a_server_that_stopped_is_not_waited_for(
+    postgres_world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = postgres_world
+    captured = capture(world, "celsius")
+    monkeypatch.setattr(feast_database, "_GRACE_SECONDS", -9.5)
+    stopped: list[int] = []
+
+    def stop(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO entities"):
+            pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+
+    (engine,) = engines(world.store)
+    event.listen(engine, "before_cursor_execute", stop)
+    try:
+        with pytest.raises(PlaneUnavailableError, match=r"no answer within 0\.5 s"):
+            world.store.deploy(captured, project="delay__s1", expected=None)
+    finally:
+        event.remove(engine, "before_cursor_execute", stop)
+        os.kill(stopped[0], signal.SIGCONT)
+
+    monkeypatch.undo()
+    assert world.store.definition(captured, project="delay__s1") is None
 
 
 def test_a_database_that_is_not_there_is_one_line_without_the_password(

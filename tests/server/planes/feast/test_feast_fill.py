@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.feast_repo import NOW, SqliteWorld, feast_warnings
+from tests.support.feast_kinds import EVERY_KIND
+from tests.support.feast_repo import (
+    NOW,
+    FeastWorld,
+    InlineWorker,
+    SqliteWorld,
+    feast_warnings,
+)
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.domain.ports import ViewState, Window
+from trilock.server.planes.feast_feature_store import FeastFeatureStore
 from trilock.server.planes.feast_process import WorkerProcess
 
 pytestmark = [pytest.mark.slow, feast_warnings]
@@ -49,3 +57,72 @@ def test_a_source_that_is_not_there_is_one_line_and_no_watermark(
     assert sqlite_world.store.views(captured, project="delay__s1") == (
         ViewState(view="weather", rows=0, fed_until=None),
     )
+
+
+def test_every_kind_of_view_is_deployed_fed_and_served(world: FeastWorld) -> None:
+    world.apply_text(EVERY_KIND, name="every_kind")
+    captured = world.store.capture_project(project="delay", service="delay")
+    world.store.deploy(captured, project="delay__s1", expected=None)
+    told: list[str] = []
+
+    filled = world.store.fill(captured, project="delay__s1", window=DAY, progress=told.append)
+
+    assert [(state.view, state.rows, state.fed_until) for state in filled] == [
+        ("late", 0, None),
+        ("nobody", 1, NOW),
+        ("plain", 3, NOW),
+        ("pushed", 3, NOW),
+        ("stored", 3, None),
+        ("stream", 3, NOW),
+    ]
+    assert "late: has no batch source, fed by pushes only" in told
+    store = world.feast("delay__s1")
+    features = ["plain:temp", "pushed:temp", "stream:temp", "stored:twice", "nobody:temp"]
+    answer = store.get_online_features(
+        features=features, entity_rows=[{"origin": "JFK"}], full_feature_names=True
+    ).to_dict()
+    assert [answer[name.replace(":", "__")] for name in features[:4]] == [
+        [20.0],
+        [20.0],
+        [20.0],
+        [40.0],
+    ]
+
+
+def test_feasts_own_materialization_changes_no_definition(world: FeastWorld) -> None:
+    world.apply_text(EVERY_KIND, name="every_kind")
+    captured = world.store.capture_project(project="delay", service="delay")
+    world.store.deploy(captured, project="delay__s1", expected=None)
+
+    store = world.feast("delay__s1")
+    for view in ("nobody", "plain", "pushed", "stream"):
+        store.materialize(DAY.start, DAY.end, feature_views=[view])
+
+    assert world.store.definition(captured, project="delay__s1") == captured.definition_digest
+    assert [
+        state.view
+        for state in world.store.views(captured, project="delay__s1")
+        if state.fed_until == NOW
+    ] == ["nobody", "plain", "pushed", "stream"]
+
+
+def test_another_online_store_is_left_to_feast(sqlite_world: SqliteWorld) -> None:
+    from tests.support.recording_online_store import (  # noqa: PLC0415 - imports Feast
+        RecordingOnlineStore,
+    )
+
+    sqlite_world.apply("celsius")
+    captured = sqlite_world.store.capture_project(project="delay", service="delay")
+    name = "tests.support.recording_online_store.RecordingOnlineStore"
+    sqlite_world.configure(online_store={"type": name})
+    store = FeastFeatureStore(sqlite_world.yaml, worker_timeout=1.0, worker=InlineWorker())
+    RecordingOnlineStore.made.clear()
+
+    store.deploy(captured, project="delay__s1", expected=None)
+    filled = store.fill(captured, project="delay__s1", window=DAY, progress=lambda _: None)
+    with pytest.raises(PreconditionError, match="cannot copy tables"):
+        store.mirror(captured, source="delay__s1", project="live")
+    store.close()
+
+    assert RecordingOnlineStore.made == [("delay__s1", "weather")]
+    assert filled == (ViewState(view="weather", rows=None, fed_until=NOW),)
