@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from tests.server.rpc.conftest import Certificates
 from tests.support.fake_server import FakeServer, RefusedError
 from trilock.client import Client, errors
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest, GetServerInfoResponse
@@ -223,3 +224,57 @@ def test_a_future_may_be_waited_for() -> None:
         server.answer("AdminService.GetServerInfo", INFO)
 
         assert client.admin.GetServerInfo.future(ASK).result(timeout=10) == INFO
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+class TestOverTls:
+    @pytest.fixture
+    def server(self, certificates: Certificates) -> Iterator[FakeServer]:
+        """A server that asks every caller for a certificate."""
+        pair = (certificates.server_key.read_bytes(), certificates.server_cert.read_bytes())
+        credentials = grpc.ssl_server_credentials(
+            [pair], certificates.authority.read_bytes(), require_client_auth=True
+        )
+        with FakeServer(credentials=credentials) as server:
+            server.answer("AdminService.GetServerInfo", INFO)
+            yield server
+
+    def test_both_sides_prove_who_they_are(
+        self, server: FakeServer, certificates: Certificates
+    ) -> None:
+        certificates.client("ci", "cert")
+        folder = certificates.authority.parent
+        with Client(
+            server.address,
+            ca_file=certificates.authority,
+            cert_file=folder / "ci-cert.pem",
+            key_file=folder / "ci-key.pem",
+            token=TOKEN,
+        ) as client:
+            assert client.admin.GetServerInfo(ASK) == INFO
+
+        assert server.calls[0].metadata["authorization"] == f"Bearer {TOKEN}"
+
+    def test_a_caller_without_a_certificate_is_told_what_failed(
+        self, server: FakeServer, certificates: Certificates
+    ) -> None:
+        with (
+            Client(server.address, ca_file=certificates.authority) as client,
+            pytest.raises(errors.UnavailableError, match=f"answers at {server.address}"),
+        ):
+            client.admin.GetServerInfo(ASK)
+
+    def test_a_server_that_nobody_vouches_for_gets_no_token(
+        self, server: FakeServer, certificates: Certificates
+    ) -> None:
+        with (
+            Client(server.address, ca_file=certificates.server_cert, token=TOKEN) as client,
+            pytest.raises(errors.UnavailableError),
+        ):
+            client.admin.GetServerInfo(ASK)
+
+        assert server.calls == []

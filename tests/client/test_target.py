@@ -108,3 +108,15 @@ def test_a_token_file_with_something_else_is_refused_without_showing_it(
     assert str(caught.value) == (
         f"token file {str(path)!r} does not hold a token: one line of printable ASCII"
     )
+
+
+def test_a_certificate_of_ones_own_needs_its_key(folder: Path) -> None:
+    write(folder / "cert.pem", "certificate")
+    write(folder / "key.pem", "key")
+    both = {"TRILOCK_CERT_FILE": "cert.pem", "TRILOCK_KEY_FILE": "key.pem"}
+
+    target = find_target(environ=both)
+
+    assert (target.secure, target.identity) == (True, (b"key", b"certificate"))
+    with pytest.raises(InvalidError, match="go together"):
+        find_target(environ={"TRILOCK_CERT_FILE": "cert.pem"})

@@ -95,7 +95,9 @@ Answer = Message | RefusedError | Callable[[Any, grpc.ServicerContext], Any]
 class FakeServer:
     """Serves all of trilock.v1 on a free port of loopback, with what it is told to answer."""
 
-    def __init__(self, *, address: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self, *, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+    ) -> None:
         self.calls: list[Call] = []
         self.closing = threading.Event()
         """Set when the server stops; streams of a test end on it."""
@@ -104,7 +106,10 @@ class FakeServer:
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
         for service in SERVICES:
             self._add(service)
-        self.port = self._server.add_insecure_port(address)
+        if credentials is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, credentials)
         self.address = f"127.0.0.1:{self.port}"
 
     def answer(self, method: str, *answers: Answer) -> None:

@@ -43,9 +43,18 @@ class AsyncClient:
         token: str | None = None,
         token_file: str | os.PathLike[str] | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        cert_file: str | os.PathLike[str] | None = None,
+        key_file: str | os.PathLike[str] | None = None,
         timeout: float = 30.0,
     ) -> None:
-        target = find_target(address, token=token, token_file=token_file, ca_file=ca_file)
+        target = find_target(
+            address,
+            token=token,
+            token_file=token_file,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+        )
         credentials = _channel.credentials(target)
         interceptors = (_UnaryInterceptor(target, timeout=timeout), _StreamInterceptor(target))
         if credentials is None:

@@ -46,6 +46,9 @@ class Client:
             `TRILOCK_CONFIG` names, else `.trilock/token` in the current folder, else none.
         ca_file: CA certificates to trust, PEM; by default `TRILOCK_CA_FILE`, else the
             system's. Beyond loopback every call is encrypted.
+        cert_file: The caller's own certificate, PEM, with its `key_file`; by default
+            `TRILOCK_CERT_FILE` and `TRILOCK_KEY_FILE`, else none.
+        key_file: See `cert_file`.
         timeout: Seconds a call may take that says nothing itself (`timeout=` of each call).
             Streams have no limit; calls that run a feature repository's code have 600 s.
 
@@ -60,9 +63,18 @@ class Client:
         token: str | None = None,
         token_file: str | os.PathLike[str] | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        cert_file: str | os.PathLike[str] | None = None,
+        key_file: str | os.PathLike[str] | None = None,
         timeout: float = 30.0,
     ) -> None:
-        target = find_target(address, token=token, token_file=token_file, ca_file=ca_file)
+        target = find_target(
+            address,
+            token=token,
+            token_file=token_file,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+        )
         credentials = _channel.credentials(target)
         if credentials is None:
             bare = grpc.insecure_channel(target.address, _channel.options())

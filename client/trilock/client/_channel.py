@@ -73,7 +73,10 @@ def options() -> list[tuple[str, str | int]]:
 
 def credentials(target: Target) -> grpc.ChannelCredentials | None:
     """Return what encrypts the channel, or None where it may go in clear."""
-    return grpc.ssl_channel_credentials(target.roots) if target.secure else None
+    if not target.secure:
+        return None
+    key, certificate = target.identity or (None, None)
+    return grpc.ssl_channel_credentials(target.roots, key, certificate)
 
 
 def deadline(method: str, *, asked: float | None, default: float) -> float:

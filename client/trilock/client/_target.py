@@ -1,7 +1,7 @@
 """Which server to call, how to prove who calls, and whether in clear.
 
 Beyond loopback a call is always encrypted, so a token never travels in clear;
-on loopback it is encrypted if a CA file is given. The server keeps the same rule.
+on loopback it is encrypted if a CA or a certificate is given. The server keeps the same rule.
 """
 
 import os
@@ -35,6 +35,8 @@ class Target:
     """Whether calls are encrypted."""
     roots: bytes | None
     """The CA certificates to trust, PEM; None for the system's."""
+    identity: tuple[bytes, bytes] | None
+    """The caller's own key and certificate, PEM; None for none."""
     token: str | None
     """What proves who calls; None to call without."""
 
@@ -49,6 +51,8 @@ def find_target(
     token: str | None = None,
     token_file: str | os.PathLike[str] | None = None,
     ca_file: str | os.PathLike[str] | None = None,
+    cert_file: str | os.PathLike[str] | None = None,
+    key_file: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Target:
     """Return the server to call; what is not given is looked up.
@@ -61,6 +65,9 @@ def find_target(
             `TRILOCK_TOKEN_FILE` names, else `.trilock/token` beside the `trilock.toml` that
             `TRILOCK_CONFIG` names, else `.trilock/token` in the current folder, else none.
         ca_file: CA certificates to trust, PEM; by default `TRILOCK_CA_FILE`, else the system's.
+        cert_file: The caller's own certificate, PEM, with its `key_file`; by default
+            `TRILOCK_CERT_FILE` and `TRILOCK_KEY_FILE`, else none.
+        key_file: See `cert_file`.
         environ: The environment to look into.
 
     Raises:
@@ -68,10 +75,15 @@ def find_target(
     """
     address = _checked_address(address or environ.get("TRILOCK_SERVER") or DEFAULT_ADDRESS)
     ca_file = ca_file or environ.get("TRILOCK_CA_FILE") or None
+    identity = _find_identity(
+        cert_file or environ.get("TRILOCK_CERT_FILE") or None,
+        key_file or environ.get("TRILOCK_KEY_FILE") or None,
+    )
     return Target(
         address=address,
-        secure=ca_file is not None or not _is_local(address),
+        secure=ca_file is not None or identity is not None or not _is_local(address),
         roots=None if ca_file is None else _read(Path(ca_file), what="CA file"),
+        identity=identity,
         token=_find_token(token, token_file=token_file, environ=environ),
     )
 
@@ -91,6 +103,17 @@ def _checked_address(text: str) -> str:
 
 def _is_local(address: str) -> bool:
     return address.startswith("unix:") or bool(_LOOPBACK.fullmatch(address.rpartition(":")[0]))
+
+
+def _find_identity(
+    cert_file: str | os.PathLike[str] | None, key_file: str | os.PathLike[str] | None
+) -> tuple[bytes, bytes] | None:
+    if cert_file is None and key_file is None:
+        return None
+    if cert_file is None or key_file is None:
+        raise InvalidError("a certificate file and a key file go together: only one is named")
+    key = _read(Path(key_file), what="key file")
+    return key, _read(Path(cert_file), what="certificate file")
 
 
 def _find_token(
