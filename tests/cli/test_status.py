@@ -64,7 +64,8 @@ def test_the_tree_needs_no_colour(trilock: Trilock) -> None:
 def test_rows_that_nobody_has_counted_are_not_said_to_be_none(
     server: FakeServer, trilock: Trilock
 ) -> None:
-    found = alias(release(2, bundle=2, staged_rows=0), target=TARGET)
+    found = alias(LIVE, target=TARGET)
+    found.live.sinks[0].staged_rows = 0
     server.answer("ReleaseService.ListAliases", ListAliasesResponse(aliases=[found]))
 
     assert "─ sink       predictions STAGED\n" in trilock("status").out
