@@ -14,8 +14,11 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlmodel import Session
+
 from trilock.server.connections import SettingsConnections
 from trilock.server.domain.errors import TrilockError
+from trilock.server.domain.release import LiveRow
 from trilock.server.operations.catalog import Projections, steps
 from trilock.server.operations.converger import Converger
 from trilock.server.operations.finish import finish_release
@@ -74,13 +77,19 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         journal = Journal(database)
         runtime = Runtime(database=database, connections=connections, journal=journal)
         runner = Runner(database, journal, steps(database, connections))
+        prober = Prober(database, connections, interval=READINESS_SECONDS)
+
+        def on_converged(session: Session, live: LiveRow) -> None:
+            finish_release(session, live)
+            # There may be another rollback target now: it is looked at before somebody asks.
+            prober.nudge()
+
         converger = Converger(
             database,
             journal,
             Projections(database, connections),
-            on_converged=finish_release,
+            on_converged=on_converged,
         )
-        prober = Prober(database, connections, interval=READINESS_SECONDS)
         if database.path is not None:
             # Under the file's lock: whoever had a lease is dead.
             free_all(database)
