@@ -2,6 +2,7 @@
 
 import socket
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -189,3 +190,40 @@ def test_what_hangs_holds_up_nothing_and_what_breaks_is_told(
 
     assert looks["database"].message == "no answer within 0 s"
     assert looks["token"] == Diagnosis(name="token", ok=False, message="LookupError: first")
+
+
+@pytest.mark.slow
+def test_outside_systems_that_answer(config: Path, tmp_path: Path, mlflow_database: Path) -> None:
+    from tests.support.feast_repo import SqliteWorld  # noqa: PLC0415 - imports pandas
+
+    features = SqliteWorld(tmp_path / "features")
+    features.apply("celsius")
+    features.store.close()
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "code")], check=True)  # noqa: S607
+    config.write_text(
+        config.read_text()
+        + f"""
+[connections.registry]
+kind = "mlflow"
+uri = "sqlite:///{mlflow_database}"
+[connections.features]
+kind = "feast"
+feature_store_yaml = "{features.yaml}"
+[connections.code]
+kind = "git"
+repository = "code"
+[models.delay-doctor]
+mlflow = "registry"
+feast = "features"
+git = "code"
+"""
+    )
+
+    looks = found(config)
+
+    assert [look for look in looks.values() if not look.ok] == []
+    assert looks["connection registry"].message == (
+        f"sqlite:///{mlflow_database}: reachable; it has no registered model delay-doctor yet"
+    )
+    assert looks["connection features"].message == f"{features.yaml}: reachable, project delay"
+    assert looks["connection code"].message == f"{tmp_path}/code: readable"
