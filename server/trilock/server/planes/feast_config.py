@@ -2,7 +2,7 @@
 
 Read as Feast reads it: environment variables expanded, relative paths taken
 from the file's own folder, Feast's defaults for what is not there. Everything
-else in it reaches Feast itself, in a worker, unread.
+else in it reaches Feast itself, in a worker, as it is.
 """
 
 import logging
@@ -87,6 +87,8 @@ class FeastConfig:
     registry: RegistryConfig
     online: OnlineConfig | None
     """None: the file says `online_store: null`."""
+    settings: Mapping[str, Any] = field(repr=False)
+    """All of the file, for Feast; there are passwords in it."""
 
     @property
     def folder(self) -> Path:
@@ -117,6 +119,7 @@ def read_config(file: Path) -> FeastConfig:
         project=document["project"],
         registry=_registry(document.get("registry", "data/registry.db"), file=file),
         online=_online(document.get("online_store", {}), file=file),
+        settings=document,
     )
 
 

@@ -38,6 +38,9 @@ from trilock.server.planes.feast_sql_registry import SqlRegistry, SqlSession
 _COPY_SECONDS: Final = 600.0
 """How long copying one online table may take."""
 
+_NEEDED_TO_APPLY: Final = frozenset({"offline_store", "entity_key_serialization_version", "flags"})
+"""What of `feature_store.yaml` a repository needs to be applied."""
+
 _TRIES: Final = 3
 """A transaction that lost a race is run again, from what is there then."""
 
@@ -89,13 +92,17 @@ class FeastFeatureStore:
             )
             told: dict[str, Any] = {}
             with closing(_throwaway_registry(Path(scratch))) as registry:
+                request = self._request("apply_repository", registry=registry)
+                online = {"type": "sqlite", "path": str(Path(scratch) / "online.db")}
+                # The commit's code gets neither passwords nor anything live.
+                settings = {
+                    key: value
+                    for key, value in request["settings"].items()
+                    if key in _NEEDED_TO_APPLY
+                }
+                settings["online_store"] = online
                 self._worker.run(
-                    {
-                        **self._request("apply_repository", registry=registry),
-                        "base": str(base),
-                        "online": str(Path(scratch) / "online.db"),
-                    },
-                    tell=told.update,
+                    {**request, "base": str(base), "settings": settings}, tell=told.update
                 )
                 project = str(told["project"])
                 with registry.reading() as session:
@@ -238,8 +245,8 @@ class FeastFeatureStore:
     ) -> dict[str, Any]:
         return {
             "job": job,
-            "feature_store_yaml": str(self._config.file),
             "base": str(self._config.folder),
+            "settings": dict(self._config.settings),
             "registry": registry.database.url.render_as_string(hide_password=False),
             "project": project or self._config.project,
         }

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
-import yaml
 from feast import FeatureStore
 from feast.repo_config import RepoConfig
 from feast.repo_operations import parse_repo
@@ -23,24 +22,17 @@ Request = Mapping[str, Any]
 Tell = Callable[[Mapping[str, Any]], None]
 """Passes one message to whoever started the job."""
 
-_NEEDED_TO_APPLY: Final = ("offline_store", "entity_key_serialization_version", "flags")
-"""What of `feature_store.yaml` applying needs. Not lineage or tracking: nothing live is told."""
-
 
 def apply_repository(request: Request, tell: Tell) -> None:
     """Apply the feature repository in `base` to the throwaway registry.
 
     Sources are not validated, so data files need not be there.
     """
-    folder = Path(request["base"]).resolve()
-    settings = _settings(request)
-    config: dict[str, Any] = {key: settings[key] for key in _NEEDED_TO_APPLY if key in settings}
-    config["online_store"] = {"type": "sqlite", "path": request["online"]}
+    folder = Path(request["base"])
     _import_from(folder)
     contents = parse_repo(folder)
     project = contents.projects[0].name if contents.projects else request["project"]
-    store = FeatureStore(config=_config(request, {**config, "project": project}, folder=folder))
-    store.apply(
+    _store(request, project=project).apply(
         [
             *contents.projects,
             *contents.data_sources,
@@ -57,7 +49,7 @@ def apply_repository(request: Request, tell: Tell) -> None:
 
 def materialize(request: Request, tell: Tell) -> None:
     """Materialize a window of every view in `views`, one after the other."""
-    store = _store(request)
+    store = _store(request, project=request["project"])
     start = datetime.fromisoformat(request["start"])
     # Feast takes in both ends; our windows end before their end.
     last = datetime.fromisoformat(request["end"]) - timedelta(microseconds=1)
@@ -69,7 +61,7 @@ def materialize(request: Request, tell: Tell) -> None:
 
 def make_tables(request: Request, tell: Tell) -> None:
     """Let Feast make what its online store needs for every view."""
-    store = _store(request)
+    store = _store(request, project=request["project"])
     tell({"progress": "making online tables"})
     # `apply` would make them too, but it serialises the definitions anew.
     store._get_provider().update_infra(  # noqa: SLF001
@@ -94,22 +86,11 @@ JOBS: Final[Mapping[str, Callable[[Request, Tell], None]]] = {
 }
 
 
-def _store(request: Request) -> FeatureStore:
-    settings = {**_settings(request), "project": request["project"]}
-    return FeatureStore(config=_config(request, settings, folder=Path(request["base"])))
-
-
-def _settings(request: Request) -> dict[str, Any]:
-    text = Path(request["feature_store_yaml"]).read_text(encoding="utf-8")
-    settings: dict[str, Any] = yaml.safe_load(os.path.expandvars(text))
-    return settings
-
-
-def _config(request: Request, settings: Mapping[str, Any], *, folder: Path) -> RepoConfig:
-    registry = {"registry_type": "sql", "path": request["registry"]}
-    config = RepoConfig(**{"provider": "local", **settings, "registry": registry})
-    config.repo_path = folder
-    return config
+def _store(request: Request, *, project: str) -> FeatureStore:
+    own = {"project": project, "registry": {"registry_type": "sql", "path": request["registry"]}}
+    config = RepoConfig(**{"provider": "local", **request["settings"], **own})
+    config.repo_path = Path(request["base"])
+    return FeatureStore(config=config)
 
 
 def _import_from(folder: Path) -> None:

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, Final, Protocol
 
 from trilock.server.domain.errors import PreconditionError
 
@@ -67,11 +67,16 @@ class WorkerProcess:
             alarm.daemon = True
             alarm.start()
             try:
-                error = self._converse(process, request, answers=_lines(answers), tell=tell)
+                error = _converse(process, request, answers=answers, tell=tell)
+                # Not reaped yet: its number stays its own until its group is ended.
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             finally:
+                # What the job left behind; or the job, if the caller had enough of it.
+                _kill_group(process)
                 alarm.cancel()
                 alarm.join()
-                _end(process)
+                with contextlib.suppress(BrokenPipeError):
+                    process.communicate()
             if expired.is_set():
                 raise PreconditionError(
                     f"Feast's worker was stopped after {self._timeout:g} s "
@@ -82,27 +87,28 @@ class WorkerProcess:
             if process.returncode != 0:
                 raise PreconditionError(_epitaph(process.returncode, noise))
 
-    def _converse(
-        self,
-        process: "subprocess.Popen[bytes]",
-        request: Mapping[str, Any],
-        *,
-        answers: Iterator[Message],
-        tell: Callable[[Message], None],
-    ) -> str | None:
-        assert process.stdin is not None  # noqa: S101 - for the type: it was asked for above
-        try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            return None  # It died already; its last words say why.
-        error = None
-        for message in answers:
-            if "error" in message:
-                error = str(message["error"])
-            else:
-                tell(message)
-        return error
+
+def _converse(
+    process: "subprocess.Popen[bytes]",
+    request: Mapping[str, Any],
+    *,
+    answers: BinaryIO,
+    tell: Callable[[Message], None],
+) -> str | None:
+    """Pass on what the job tells until it ends; return its error."""
+    assert process.stdin is not None  # noqa: S101 - for the type: it was asked for above
+    # If it died already, its last words will say why.
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(request, default=str).encode() + b"\n")
+        process.stdin.flush()
+    error = None
+    for line in answers:
+        message = json.loads(line)
+        if "error" in message:
+            error = str(message["error"])
+        else:
+            tell(message)
+    return error
 
 
 def _environment() -> dict[str, str]:
@@ -110,12 +116,6 @@ def _environment() -> dict[str, str]:
     # code must serialise to equal bytes: sets are ordered by the hash seed.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("TRILOCK_")}
     return kept | {"PYTHONHASHSEED": "0"}
-
-
-def _lines(answers: Any) -> Iterator[Message]:  # noqa: ANN401 - a binary file
-    for line in answers:
-        message = json.loads(line)
-        yield message
 
 
 def _stop(process: "subprocess.Popen[bytes]", expired: threading.Event) -> None:
@@ -128,18 +128,7 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Wait for the worker, and end what it left behind."""
-    assert process.stdin is not None  # noqa: S101 - for the type
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
-    # Not reaped yet, so that its number is still its own when the group is ended.
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    _kill_group(process)
-    process.wait()
-
-
-def _epitaph(code: int, noise: Any) -> str:  # noqa: ANN401 - a binary file
+def _epitaph(code: int, noise: BinaryIO) -> str:
     size = noise.seek(0, os.SEEK_END)
     noise.seek(max(0, size - _TAIL_BYTES))
     lines = noise.read().decode(errors="replace").strip().splitlines()

@@ -57,10 +57,13 @@ JOBS = {name: value for name, value in globals().items() if callable(value)}
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+def quick_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "quick_jobs.py").write_text(JOBS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
+
+@pytest.fixture
+def run(tmp_path: Path, quick_jobs: None) -> Callable[..., list[dict[str, Any]]]:
     def call(job: str, *, timeout: float = 30.0, **request: object) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []
 
@@ -153,10 +156,22 @@ def test_a_job_that_hangs_is_ended_with_its_children(
     assert gone(child)
 
 
-def test_a_worker_ends_with_its_parent(
-    run: Callable[..., list[dict[str, Any]]], tmp_path: Path
-) -> None:
-    del run  # for its jobs on the path
+def test_a_caller_that_has_had_enough_ends_the_job(tmp_path: Path, quick_jobs: None) -> None:
+    children: list[int] = []
+
+    def stop(message: Message) -> None:
+        children.append(int(message["child"]))
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        WorkerProcess(timeout=600, jobs="quick_jobs").run(
+            {"job": "hang", "base": str(tmp_path)}, tell=stop
+        )
+
+    assert gone(children[0])
+
+
+def test_a_worker_ends_with_its_parent(tmp_path: Path, quick_jobs: None) -> None:
     program = f"""
 from trilock.server.planes.feast_process import WorkerProcess
 
