@@ -137,7 +137,8 @@ class Deployment:
                 patience=_STOP_SECONDS,
             ) as server,
         ):
-            line = _first_line(server)
+            with self._narrator.waiting("it starts"):
+                line = _first_line(server)
             if not line.startswith("serving on "):
                 raise UnexpectedError(f"trilock serve did not begin: see {self.server_log}")
             self._narrator.printed(line)
@@ -168,10 +169,13 @@ class Deployment:
         self._narrator.typed(typed)
         show = _Shown(self._narrator.printed, hide_from=hide_from)
         began = time.monotonic()
-        code, lines = self._follow(arguments, folder=folder or self._world.repository, show=show)
+        with self._narrator.waiting(typed):
+            code, lines = self._follow(
+                arguments, folder=folder or self._world.repository, show=show
+            )
         seconds = time.monotonic() - began
         if show.hidden:
-            self._narrator.noted(f"{show.hidden} more lines, in {self.commands_log.name}")
+            self._narrator.noted(f"{show.hidden} more lines: {self.commands_log.name} has them")
         self._narrator.noted(f"exit code {code} after {seconds:.1f} s")
         with self.commands_log.open("a", encoding="utf-8") as log:
             log.write("\n".join((f"$ {typed}", *lines, f"exit code {code}", "", "")))

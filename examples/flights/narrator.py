@@ -5,6 +5,7 @@ when it is done. Nothing is ever folded outside a terminal.
 """
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDE: Final = 10_000
-_LONGEST: Final = 150
-"""Columns of one line of a command's output; the logs have the rest."""
+_COLUMNS: Final = 116
+_LINES: Final = 2
+"""How much of one line of a command's output is shown; the logs have the rest."""
 
 
 class Narrator:
@@ -55,12 +57,27 @@ class Narrator:
 
     def printed(self, line: str) -> None:
         """Show one line of what it prints."""
-        cut = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 4]} ..."
-        self.say(f"    {cut}" if cut else "")
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        shown = textwrap.wrap(
+            line,
+            width=_COLUMNS,
+            max_lines=_LINES,
+            placeholder=" ...",
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for part in shown or [""]:
+            self.say(f"    {part}".rstrip())
 
     def noted(self, text: str) -> None:
         """Add a remark to what a command has printed."""
         self.say(f"    ({text})", style="dim")
+
+    def proven(self, name: str, evidence: str, *, holds: bool) -> None:
+        """Show a proof."""
+        style = "green" if holds else "bold red"
+        self.say(f"    {'proof' if holds else 'FAILED'}  {name}: {evidence}", style=style)
 
     def seen(self, text: str) -> None:
         """Show evidence: what was found when something was looked at."""
@@ -68,11 +85,26 @@ class Narrator:
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Show for how long the block runs."""
+        """Show for how long the block runs, and then how long it ran."""
         began = time.monotonic()
-        with self._clock(what):
+        with self.waiting(what):
             yield
         self.say(f"    {time.monotonic() - began:5.1f} s  {what}")
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show for how long the block runs, on a terminal; elsewhere nothing."""
+        if not self._console.is_terminal:
+            yield
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(f"   {what}")
+            yield
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Write a table."""
@@ -85,17 +117,3 @@ class Narrator:
             self._console.print(table)
         for line in captured.get().splitlines():
             self._console.out(f"    {line.rstrip()}", highlight=False)
-
-    @contextmanager
-    def _clock(self, what: str) -> Iterator[None]:
-        if not self._console.is_terminal:
-            yield
-            return
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            progress.add_task(f"   {what}")
-            yield

@@ -99,7 +99,7 @@ def _prove_features(
         "values_equal",
         from_mirror.equals(from_own) and from_own[inputs].equals(asked[inputs]),
         f"Feast: {len(inputs)} values for each of {len(asked):,} flights, in {LIVE_PROJECT} as in "
-        f"{own} as in v1's training data",
+        f"{own} as in v1's own test data",
     )
 
 

@@ -60,11 +60,12 @@ class Stage:
         began = time.monotonic()
         yield
         self.report.seconds[phase] = time.monotonic() - began
+        self.narrator.noted(f"step {self.steps} took {self.report.seconds[phase]:.1f} s")
 
     def prove(self, name: str, holds: object, evidence: str) -> None:
         """Add a proof, and show it."""
         proof = self.report.add(name, holds, evidence)
-        self.narrator.seen(f"{'yes' if proof.holds else 'NO '}  {name}: {evidence}")
+        self.narrator.proven(name, evidence, holds=proof.holds)
 
     def server(self, live: LiveBundle) -> Server:
         """Return a serving process for what is live."""

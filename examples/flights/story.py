@@ -8,11 +8,11 @@ Feast and in the sink, not in trilock.
 """
 
 import io
+import logging
 import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,8 +29,11 @@ from examples.flights.stage import Stage
 from examples.flights.world import World
 
 REPORT: Final = "report.json"
-_FAILURE: Final = "failure.log"
+_LOG: Final = "demo.log"
+"""What libraries log in this process, and where an error came from."""
 _UNUSABLE: Final = 2
+
+_log: Final = logging.getLogger(__name__)
 
 
 def main(folder: Path) -> int:
@@ -43,7 +46,12 @@ def main(folder: Path) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        with _ending_on_signals(), _own_environment() as environment, claimed(folder) as root:
+        with (
+            _ending_on_signals(),
+            _own_environment() as environment,
+            claimed(folder) as root,
+            _logging_into(root / _LOG),
+        ):
             return _tell_in(root, environment)
     except FolderError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -67,7 +75,7 @@ def _tell_in(root: Path, environment: Mapping[str, str]) -> int:
         _tell(stage)
     except Exception as error:  # noqa: BLE001 - whatever broke, the last lines say what and where
         problem = (str(error) or type(error).__name__).strip().splitlines()[-1]
-        (root / _FAILURE).write_text(traceback.format_exc(), encoding="utf-8")
+        _log.exception("the story ended early")
     report.seconds["total"] = narrator.elapsed()
     report.write(root / REPORT)
     if not problem:
@@ -76,7 +84,7 @@ def _tell_in(root: Path, environment: Mapping[str, str]) -> int:
         problem = problem and f"not proven: {problem}"
     narrator.say()
     if problem:
-        logs = (root / _FAILURE, stage.trilock.commands_log, stage.trilock.server_log)
+        logs = (root / _LOG, stage.trilock.commands_log, stage.trilock.server_log)
         narrator.say(f"FAILED: {problem}", style="bold red")
         narrator.say(f"logs: {', '.join(str(log) for log in logs if log.exists())}")
         return 1
@@ -137,6 +145,18 @@ def _own_environment() -> Iterator[Mapping[str, str]]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def _logging_into(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 @contextmanager

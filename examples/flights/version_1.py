@@ -29,7 +29,7 @@ class Baseline:
 def train(stage: Stage) -> Version:
     """Make the user's systems, and the first version of the model in them."""
     world, narrator, service = stage.world, stage.narrator, "delay_v1"
-    with stage.step("train_v1", "Version 1 is trained: git and DVC, Feast, MLflow"):
+    with stage.step("train_v1", "A team predicts delays: git and DVC, Feast, MLflow"):
         repository.create(world)
         sink.create(world)
         with (
@@ -50,7 +50,8 @@ def train(stage: Stage) -> Version:
 def release(stage: Stage, v1: Version) -> None:
     """Record version 1 and make it live."""
     trilock, narrator = stage.trilock, stage.narrator
-    with stage.step("promote_v1", "Version 1 is recorded and promoted"):
+    with stage.step("promote_v1", "What belongs together is recorded, checked and promoted"):
+        narrator.explain("model version, feature definitions and commit become one thing: bundle 1")
         trilock.run(
             *("sinks", "register", SINK),
             *("--connection", CONNECTION, "--table", sink.TABLE, "--key", sink.KEY),
@@ -63,7 +64,8 @@ def release(stage: Stage, v1: Version) -> None:
 def serve(stage: Stage, fleet: Fleet) -> Baseline:
     """Serve the first flights, and end the soak."""
     trilock, narrator = stage.trilock, stage.narrator
-    with stage.step("serve_v1", f"{SIZE} serving processes ask trilock what is live, and serve"):
+    with stage.step("serve_v1", f"{SIZE} serving processes are told what is live, and serve"):
+        narrator.explain("until the release is final, what it writes waits in a staging table")
         live = fleet.live()
         asked = stage.batch(0)
         with narrator.working(
@@ -84,9 +86,7 @@ def refuse(stage: Stage, v1: Version) -> None:
     world, trilock, narrator = stage.world, stage.trilock, stage.narrator
     with stage.step("refuse", "A change of the feature views that does not fit is refused"):
         repository.propose(world, "misfit", message="Tidy the feature views")
-        narrator.explain(
-            "branch `misfit` drops a feature, renames one and changes a type; CI asks:"
-        )
+        narrator.explain("the branch drops a feature, renames one and changes a type; CI asks:")
         before = evidence.fingerprint(world)
         ran = trilock.run(
             *("check", "--model-version", v1.model, "--service", v1.service, "--commit", "misfit"),

@@ -51,13 +51,16 @@ def train(stage: Stage, v1: Version) -> Version:
 def release(stage: Stage, v2: Version) -> None:
     """Record version 2, plan it, make it live."""
     world, trilock, narrator = stage.world, stage.trilock, stage.narrator
-    with stage.step("promote_v2", "Version 2 is recorded, planned and promoted, side by side"):
+    with stage.step("promote_v2", "Version 2 goes live: its features beside those of version 1"):
+        narrator.explain(
+            "same names and types, other meaning: trilock says so, and lets people judge"
+        )
         before = evidence.fingerprint(world)
         recorded = trilock.run("record", "--model-version", v2.model, "--service", v2.service)
         recorded.find("SEM001  weather:temp:")
         if evidence.fingerprint(world) != before:
             raise UnexpectedError("recording version 2 has changed Feast's registry or its values")
-        narrator.seen("Feast's registry and online store are what they were, byte for byte")
+        narrator.seen("recording it has changed nothing in Feast's registry and online store")
         planned = trilock.run("plan", "promote", "2", *WINDOW, hide_from="bundle 2: ")
         plan = planned.find("plan ").split()[1].rstrip(":")
         trilock.run("promote", "2", *WINDOW, "--plan", plan)
@@ -67,7 +70,7 @@ def release(stage: Stage, v2: Version) -> None:
 def serve(stage: Stage, fleet: Fleet) -> Served:
     """Serve the next flights."""
     trilock, narrator = stage.trilock, stage.narrator
-    with stage.step("serve_v2", "Version 2 serves the next flights; it soaks, so its rows wait"):
+    with stage.step("serve_v2", "Version 2 serves the next flights, and soaks"):
         live = fleet.live()
         server = stage.server(live)
         asked = stage.batch(1)
@@ -88,7 +91,7 @@ def serve(stage: Stage, fleet: Fleet) -> Served:
 def judge(stage: Stage, served: Served) -> None:
     """Show how bad it is, and why."""
     narrator = stage.narrator
-    with stage.step("judge", "The flights have landed: version 2 is bad"):
+    with stage.step("judge", "The flights have landed, and version 2 was bad"):
         asked = served.flights
         meant = stage.batch(1, version="v2")
         right = served.server.predict_from(meant, meant["flight_id"])
