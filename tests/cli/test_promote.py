@@ -263,12 +263,14 @@ def test_as_json_it_says_how_it_ended_and_when(server: FakeServer, trilock: Tril
 
 
 def test_finalize(server: FakeServer, trilock: Trilock) -> None:
-    server.answer("ReleaseService.Finalize", FinalizeResponse(operation=SUCCEEDED))
+    final = operation(OperationState.OPERATION_STATE_SUCCEEDED, kind="FINALIZE", pivot_revision=43)
+    server.answer("ReleaseService.Finalize", FinalizeResponse(operation=final))
 
     run = trilock("finalize", "--reason", "it is good")
 
     assert run.code == 0
-    assert run.out.startswith("bundle 2 is final on delay@production: ")
+    assert run.out.startswith("bundle 2 is final on delay@production: done after ")
+    assert "switched" not in run.err
     (request,) = server.requests("ReleaseService.Finalize")
     assert (request.alias, request.reason) == (ALIAS, "it is good")
     assert uuid.UUID(request.request_id).version == 4

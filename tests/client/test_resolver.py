@@ -178,7 +178,9 @@ def test_a_client_that_was_given_is_not_closed() -> None:
             assert again.wait_ready(DEADLINE)
 
 
-def test_after_close_what_is_known_is_stale_and_no_thread_is_left() -> None:
+def test_after_close_what_is_known_is_stale_and_no_thread_is_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with FakeServer() as server:
         Script(server, [watch_response(live_message(), snapshot=True)])
         with Resolver(server.address, ["delay"]) as resolver:
@@ -186,6 +188,7 @@ def test_after_close_what_is_known_is_stale_and_no_thread_is_left() -> None:
 
         health = resolver.health()
         assert (health.state, health.problem) == (Freshness.STALE, "the resolver was closed")
+        assert caplog.records == []
         assert not resolver._thread.is_alive()
 
 

@@ -55,10 +55,12 @@ def finish(
 
 def seconds(followed: Followed) -> str:
     """Return in words how long it took."""
-    total = f"every plane agrees after {followed.total_s:.1f} s"
     if followed.switched_s is None:
-        return total
-    return f"switched in {followed.switched_s:.2f} s, {total}"
+        return f"done after {followed.total_s:.1f} s"
+    return (
+        f"switched in {followed.switched_s:.2f} s, "
+        f"every plane agrees after {followed.total_s:.1f} s"
+    )
 
 
 def _data(followed: Followed) -> dict[str, Any]:

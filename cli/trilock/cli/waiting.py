@@ -45,7 +45,7 @@ class StillRunningError(CommandError):
     """The time to wait is over and the operation is not."""
 
     def __init__(self, operation: Operation, *, timeout: float) -> None:
-        switched = "every reader has switched, but " if operation.pivot_revision else ""
+        switched = "every reader has switched, but " if has_switched(operation) else ""
         first = (
             f"{switched}{operation.name} is still {state_of(operation)} after {timeout:g} s; "
             f"it goes on: trilock operations wait {_id(operation)}"
@@ -123,6 +123,11 @@ def state_of(operation: Operation) -> str:
     return enum_name(OperationState.DESCRIPTOR, operation.state)
 
 
+def has_switched(operation: Operation) -> bool:
+    """Return whether every reader was told to serve another bundle; finalize tells none."""
+    return bool(operation.pivot_revision) and operation.kind != "FINALIZE"
+
+
 def waits(operation: Operation) -> Iterator[str]:
     """Yield one line for everything that *operation* waits for."""
     for step in operation.steps:
@@ -177,7 +182,7 @@ class _StepLog:
                 self._line(step.state.lower(), step.title or step.step)
             elif step.error:
                 self._line("failed", f"{step.title or step.step}: {step.error}")
-        if operation.pivot_revision and self.switched_s is None:
+        if has_switched(operation) and self.switched_s is None:
             self.switched_s = self.elapsed()
             self._line("switched", f"every reader, at revision {operation.pivot_revision}")
         for plane in operation.planes:

@@ -54,7 +54,7 @@ class AsyncResolver(Memory):
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        self._lose("the resolver was closed")
+        self._end()
         if self._owned:
             await self._client.close()
 

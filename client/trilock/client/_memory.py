@@ -206,10 +206,14 @@ class Memory:
         return self._backoff.wait()
 
     def _lose(self, problem: str) -> None:
-        """Note that the server is not heard any more."""
+        """Note that the server is not heard any more, and log it once."""
         if self._connected or problem != self._problem:
             _log.warning("live bundles are stale: %s", problem)
         self._connected, self._problem = False, problem
+
+    def _end(self) -> None:
+        """Note that nobody listens any more; what is in memory stays."""
+        self._connected, self._problem = False, "the resolver was closed"
 
     def _abandon(self, problem: str) -> None:
         """Forget everything: this resolver will never hear of a change again."""

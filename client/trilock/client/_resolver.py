@@ -150,7 +150,7 @@ class Resolver(Memory):
                 error = caught
             if not self._closing.is_set():
                 self._closing.wait(self._pause_after(error))
-        self._lose("the resolver was closed")
+        self._end()
 
     def _read(self) -> None:
         request = watch_request(self._watch, aliases=self.aliases)

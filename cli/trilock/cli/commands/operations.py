@@ -12,7 +12,7 @@ from trilock.cli.output import Format, clean, say, write, write_json, write_tabl
 from trilock.cli.plain import moment, plain
 from trilock.cli.reporting import Command
 from trilock.cli.session import Session, connected, pages
-from trilock.cli.waiting import state_of, waits
+from trilock.cli.waiting import has_switched, state_of, waits
 from trilock.cli.words import last, when
 from trilock.client.names import short_alias
 from trilock.v1.operation_pb2 import Operation
@@ -91,7 +91,7 @@ def wait(
     ] = PROMOTE_TIMEOUT_S,
     output: Output = Format.TABLE,
 ) -> None:
-    """Wait until an operation is done; exits with 0 if it succeeded."""
+    """Wait until an operation is done; 0 if it succeeded."""
     with connected(context) as session:
         operation = _get(session, name)
         followed = finish(session, operation, wait=True, timeout=timeout, output=output)
@@ -122,7 +122,7 @@ def _lines(operation: Operation) -> Iterator[str]:
     yield f"  alias    {short_alias(operation.alias)}, bundle {last(operation.bundle) or '-'}"
     why = f": {cause.reason}" if cause.reason else ""
     yield f"  began    {when(moment(operation.create_time))} by {cause.principal}{why}"
-    if operation.pivot_revision:
+    if has_switched(operation):
         yield f"  switched at revision {operation.pivot_revision}"
     if operation.done:
         yield f"  done     {when(moment(operation.end_time))}"

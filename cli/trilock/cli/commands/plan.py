@@ -39,7 +39,10 @@ def promote(
     features_to: FeaturesTo = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show the steps of a promotion; exits as the promotion would if it would be refused."""
+    """Show the steps of a promotion.
+
+    Exits as the promotion would if it would be refused.
+    """
     with connected(context) as session:
         name = session.names.bundle(bundle)
         request = PlanPromotionRequest(

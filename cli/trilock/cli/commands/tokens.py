@@ -48,7 +48,7 @@ def create(
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Make a token; its secret is shown once and kept nowhere else."""
+    """Make a token; its secret is shown this once."""
     if file is not None and file.exists():
         raise UsageError(f"{str(file)!r} is there already")
     with connected(context) as session:
