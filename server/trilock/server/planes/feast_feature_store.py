@@ -6,10 +6,10 @@ throwaway copy of the registry, so that only the code below writes the real one.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import URL, Connection
 
@@ -17,7 +17,7 @@ from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import NotFoundError, PreconditionError
 from trilock.server.domain.ports import Progress, ViewState, Window
-from trilock.server.planes import feast_checkout, feast_definitions, feast_deploy
+from trilock.server.planes import feast_definitions, feast_deploy
 from trilock.server.planes.feast_config import (
     FeastConfig,
     FileRegistryConfig,
@@ -33,13 +33,11 @@ from trilock.server.planes.feast_file_registry import FileRegistry
 from trilock.server.planes.feast_online import PLANE, OnlineView, SqlOnlineStore, online_views
 from trilock.server.planes.feast_process import Message, Worker, WorkerProcess
 from trilock.server.planes.feast_registry import RegistrySession
-from trilock.server.planes.feast_sql_registry import SqlRegistry, SqlSession
+from trilock.server.planes.feast_repository import capture_commit
+from trilock.server.planes.feast_sql_registry import SqlRegistry, SqlSession, throwaway_registry
 
 _COPY_SECONDS: Final = 600.0
 """How long copying one online table may take."""
-
-_NEEDED_TO_APPLY: Final = frozenset({"offline_store", "entity_key_serialization_version", "flags"})
-"""What of `feature_store.yaml` a repository needs to be applied."""
 
 _TRIES: Final = 3
 """A transaction that lost a race is run again, from what is there then."""
@@ -84,32 +82,13 @@ class FeastFeatureStore:
         self, *, repository: Path, revision: str, folder: str, service: str
     ) -> FeatureCapture:
         """See FeatureStore."""
-        with tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch:
-            base = Path(scratch).resolve() / "repository"
-            base.mkdir()
-            feast_checkout.checkout(
-                repository=repository, revision=revision, folder=folder, into=base
-            )
-            told: dict[str, Any] = {}
-            with closing(_throwaway_registry(Path(scratch))) as registry:
-                request = self._request("apply_repository", registry=registry)
-                online = {"type": "sqlite", "path": str(Path(scratch) / "online.db")}
-                # The commit's code gets neither passwords nor anything live.
-                settings = {
-                    key: value
-                    for key, value in request["settings"].items()
-                    if key in _NEEDED_TO_APPLY
-                }
-                settings["online_store"] = online
-                self._worker.run(
-                    {**request, "base": str(base), "settings": settings}, tell=told.update
-                )
-                project = str(told["project"])
-                with registry.reading() as session:
-                    objects = session.read(project)
-            _refuse_temporary_paths(objects, base=base)
-        return feast_definitions.make_capture(
-            objects, service=service, project=project, revision=revision
+        return capture_commit(
+            self._worker,
+            self._config,
+            repository=repository,
+            revision=revision,
+            folder=folder,
+            service=service,
         )
 
     def describe(self, capture: FeatureCapture) -> tuple[RawObject, ...]:
@@ -126,9 +105,7 @@ class FeastFeatureStore:
         views = online_views(capture)
         _again(lambda: self._deploy(capture, views, project=project, expected=expected))
         if isinstance(self._config.online, OtherOnlineConfig):
-            with self._copy_of(capture, project=project) as registry:
-                request = self._request("make_tables", registry=registry, project=project)
-                self._worker.run(request, tell=_ignore)
+            self._run("make_tables", capture, project=project, tell=_ignore)
 
     def _deploy(
         self,
@@ -163,14 +140,17 @@ class FeastFeatureStore:
                 self._record_fed(capture, project=project, key=key, window=window)
                 progress(f"{view.name}: fed until {window.end.isoformat()}")
 
-        with self._copy_of(capture, project=project) as registry:
-            request = {
-                **self._request("materialize", registry=registry, project=project),
-                "views": [view.name for view in views.values() if view.feedable],
-                "start": window.start.isoformat(),
-                "end": window.end.isoformat(),
-            }
-            self._worker.run(request, tell=tell)
+        feedable = [view.name for view in views.values() if view.feedable]
+        if feedable:
+            self._run(
+                "materialize",
+                capture,
+                project=project,
+                tell=tell,
+                views=feedable,
+                start=window.start.isoformat(),
+                end=window.end.isoformat(),
+            )
         return self.views(capture, project=project)
 
     def _record_fed(
@@ -189,7 +169,8 @@ class FeastFeatureStore:
         views = online_views(capture)
         with self._registry.reading() as session:
             rows = session.read(project, only=[(view.kind, view.name) for view in views])
-        counts = self._counts(views, project=project)
+        online = self._online
+        counts = {} if online is None else online.rows(project=project, views=views)
         return tuple(
             ViewState(
                 view=view.name,
@@ -202,17 +183,6 @@ class FeastFeatureStore:
             )
             for view in views
         )
-
-    def _counts(self, views: tuple[OnlineView, ...], *, project: str) -> Mapping[str, int]:
-        if self._online is None:
-            return {}
-        if not self._online.database.exists:
-            return {view.name: 0 for view in views}
-        with self._online.database.begin("read") as connection:
-            return {
-                view.name: self._online.rows(connection, project=project, view=view.name)
-                for view in views
-            }
 
     def mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:
         """See FeatureStore."""
@@ -240,27 +210,30 @@ class FeastFeatureStore:
         with registry.writing(project) as writer:
             _redefine(writer, capture, marks, project=project)
 
-    def _request(
-        self, job: str, *, registry: SqlRegistry, project: str | None = None
-    ) -> dict[str, Any]:
-        return {
-            "job": job,
-            "base": str(self._config.folder),
-            "settings": dict(self._config.settings),
-            "registry": registry.database.url.render_as_string(hide_password=False),
-            "project": project or self._config.project,
-        }
-
-    @contextmanager
-    def _copy_of(self, capture: FeatureCapture, *, project: str) -> Iterator[SqlRegistry]:
-        """Yield a throwaway registry in which *project* is defined as captured."""
+    def _run(
+        self,
+        job: str,
+        capture: FeatureCapture,
+        *,
+        project: str,
+        tell: Callable[[Message], None],
+        **details: object,
+    ) -> None:
+        """Run *job* on a throwaway registry in which *project* is defined as captured."""
         with (
             tempfile.TemporaryDirectory(prefix="trilock-feast-") as scratch,
-            closing(_throwaway_registry(Path(scratch))) as registry,
+            closing(throwaway_registry(Path(scratch))) as registry,
         ):
             with registry.writing(project) as session:
                 feast_deploy.deploy(session, capture, project=project, expected=None)
-            yield registry
+            request = {
+                "job": job,
+                "base": str(self._config.folder),
+                "settings": dict(self._config.settings),
+                "registry": registry.url,
+                "project": project,
+            }
+            self._worker.run({**request, **details}, tell=tell)
 
     def _make_tables(
         self, session: RegistrySession, views: tuple[OnlineView, ...], *, project: str
@@ -272,6 +245,8 @@ class FeastFeatureStore:
         if isinstance(session, SqlSession) and session.database is online.database:
             online.make(session.connection, project=project, views=views)
             return
+        if not online.misses(project=project, views=views):
+            return  # Without the lock of a writer, who may be feeding for minutes.
         with online.database.begin("write") as connection:
             online.make(connection, project=project, views=views)
 
@@ -299,22 +274,6 @@ def _online_store(
         # One database: one connection, so that one transaction can change both.
         database = registry.database
     return SqlOnlineStore(online, database=database)
-
-
-def _throwaway_registry(scratch: Path) -> SqlRegistry:
-    url = URL.create("sqlite", database=str(scratch / "registry.db"))
-    return SqlRegistry(
-        SqlRegistryConfig(url=url, engine_options={}, keeps_metadata=True, makes_tables=True)
-    )
-
-
-def _refuse_temporary_paths(objects: Mapping[Key, bytes], *, base: Path) -> None:
-    for (kind, name), proto in sorted(objects.items()):
-        if str(base).encode() in proto:
-            raise PreconditionError(
-                f"{kind.replace('_', ' ')} {name!r} depends on the folder it is checked out to; "
-                "write paths relative to the folder of feature_store.yaml"
-            )
 
 
 def _redefine(

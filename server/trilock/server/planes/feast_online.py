@@ -24,6 +24,7 @@ _KEY: Final = ("entity_key", "feature_name")
 _STRING: Final = 2
 """`ValueType.STRING`."""
 _POSTGRES_NAME_BYTES: Final = 63
+_COUNT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -70,31 +71,37 @@ class SqlOnlineStore:
         self._config = config
         self._schema = config.schema if isinstance(config, PostgresOnlineConfig) else None
 
-    def make(
-        self, connection: Connection, *, project: str, views: Iterable[OnlineView]
-    ) -> tuple[str, ...]:
-        """Make the tables that are missing; return the names of their views.
+    def misses(self, *, project: str, views: Iterable[OnlineView]) -> bool:
+        """Return whether `make` would have something to do."""
+        if not self.database.exists:
+            return True
+        with self.database.begin("read") as connection:
+            return bool(self._missing(connection, project=project, views=views))
+
+    def make(self, connection: Connection, *, project: str, views: Iterable[OnlineView]) -> None:
+        """Make the tables that are missing.
 
         Raises:
             PreconditionError: PostgreSQL would cut a table's name off.
         """
-        tables = self._tables(connection)
-        missing = [view for view in views if _name(project, view.name) not in tables]
-        for view in missing:
+        for view in self._missing(connection, project=project, views=views):
             name = _name(project, view.name)
             if isinstance(self._config, SqliteOnlineConfig):
                 self._make_sqlite(connection, name, self._config)
             else:
                 self._make_postgres(connection, name, self._config, strings=view.has_strings)
-        return tuple(view.name for view in missing)
 
-    def rows(self, connection: Connection, *, project: str, view: str) -> int:
-        """Return the number of entities in the table of *view*, 0 if there is no table."""
-        name = _name(project, view)
-        if name not in self._tables(connection):
-            return 0
-        query = select(func.count(column("entity_key").distinct())).select_from(self._table(name))
-        return int(connection.execute(query).scalar_one())
+    def rows(self, *, project: str, views: Iterable[OnlineView]) -> dict[str, int]:
+        """Return the number of entities in the table of every view, 0 if there is no table."""
+        if not self.database.exists:
+            return {view.name: 0 for view in views}
+        with self.database.begin("read", seconds=_COUNT_SECONDS) as connection:
+            tables = self._tables(connection)
+            return {
+                view.name: self._count(connection, name) if name in tables else 0
+                for view in views
+                for name in [_name(project, view.name)]
+            }
 
     def copy(self, connection: Connection, *, source: str, target: str, view: str) -> None:
         """Make the table of *view* in project *target* equal to the one in *source*.
@@ -123,6 +130,16 @@ class SqlOnlineStore:
                 f"WHERE NOT EXISTS (SELECT 1 FROM {ours} AS o WHERE {key})"
             )
         )
+
+    def _missing(
+        self, connection: Connection, *, project: str, views: Iterable[OnlineView]
+    ) -> list[OnlineView]:
+        tables = self._tables(connection)
+        return [view for view in views if _name(project, view.name) not in tables]
+
+    def _count(self, connection: Connection, name: str) -> int:
+        query = select(func.count(column("entity_key").distinct())).select_from(self._table(name))
+        return int(connection.execute(query).scalar_one())
 
     def _tables(self, connection: Connection) -> frozenset[str]:
         return frozenset(inspect(connection).get_table_names(schema=self._schema))

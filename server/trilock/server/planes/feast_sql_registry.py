@@ -8,9 +8,10 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, inspect, select
+from sqlalchemy import URL, Connection, Table, inspect, select
 
 from trilock.server.planes import feast_protos
 from trilock.server.planes.feast_config import SqlRegistryConfig
@@ -201,5 +202,18 @@ class SqlRegistry:
         """See Registry."""
         self.database.close()
 
+    @property
+    def url(self) -> str:
+        """The database's URL, password and all."""
+        return self.database.url.render_as_string(hide_password=False)
+
     def _session(self, connection: Connection, *, locks: bool) -> SqlSession:
         return SqlSession(connection, database=self.database, config=self._config, locks=locks)
+
+
+def throwaway_registry(folder: Path) -> SqlRegistry:
+    """Return a registry in a new SQLite file in *folder*."""
+    url = URL.create("sqlite", database=str(folder / "registry.db"))
+    return SqlRegistry(
+        SqlRegistryConfig(url=url, engine_options={}, keeps_metadata=True, makes_tables=True)
+    )

@@ -72,7 +72,9 @@ class _Session:
 class MemoryFeatureStore:
     """Implements FeatureStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, base_project: str = "base") -> None:
+        self.base_project = base_project
+        """The project that commits are captured for."""
         self.available = True
         """False: every call ends in PlaneUnavailableError."""
         self._lock = threading.RLock()
@@ -137,7 +139,10 @@ class MemoryFeatureStore:
         if (revision, folder) not in self._commits:
             raise NotFoundError(f"folder {folder!r} at commit {revision}")
         return feast_definitions.make_capture(
-            self._commits[revision, folder], service=service, project="", revision=revision
+            self._commits[revision, folder],
+            service=service,
+            project=self.base_project,
+            revision=revision,
         )
 
     def describe(self, capture: FeatureCapture) -> tuple[RawObject, ...]:
