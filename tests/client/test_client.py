@@ -1,5 +1,6 @@
 """The blocking client against a real server with canned answers."""
 
+import importlib
 from collections.abc import Iterator
 
 import grpc
@@ -7,8 +8,9 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.server.rpc.conftest import Certificates
-from tests.support.fake_server import FakeServer, RefusedError
+from tests.support.fake_server import SERVICES, FakeServer, RefusedError
 from trilock.client import Client, errors
+from trilock.client._channel import READS
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest, GetServerInfoResponse
 from trilock.v1.feature_service_pb2 import (
     MaterializeFeaturesRequest,
@@ -187,6 +189,23 @@ def test_reads_are_repeated_when_nobody_answers() -> None:
 
         assert client.serving.Resolve(ResolveRequest()) == ResolveResponse()
     assert len(server.calls) == 3
+
+
+def test_every_call_that_changes_nothing_is_among_them() -> None:
+    methods = {
+        (service.name, method.name)
+        for name in SERVICES
+        for service in importlib.import_module(
+            f"trilock.v1.{name}_service_pb2"
+        ).DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if not method.server_streaming
+    }
+    reading = ("Get", "List", "Plan", "Resolve", "Check")
+
+    assert {(service, method) for service, *names in READS for method in names} == {
+        (service, method) for service, method in methods if method.startswith(reading)
+    }
 
 
 def test_changes_are_never_repeated() -> None:

@@ -168,6 +168,16 @@ def test_every_alias_is_followed_when_none_is_named() -> None:
     assert names == {ALIAS, "models/delay/aliases/canary"}
 
 
+def test_ten_thousand_aliases_are_no_trouble() -> None:
+    many = [live_message(alias=f"models/m{number}/aliases/production") for number in range(10_000)]
+    with FakeServer() as server:
+        Script(server, [watch_response(*many, snapshot=True)])
+        with Resolver(server.address) as resolver:
+            assert resolver.wait_ready(DEADLINE)
+            assert len(resolver.snapshot()) == 10_000
+            assert resolver.current("m9999").registered_model == "m9999"
+
+
 def test_a_client_that_was_given_is_not_closed() -> None:
     with FakeServer() as server, Client(server.address) as client:
         told = [watch_response(live_message(), snapshot=True)]

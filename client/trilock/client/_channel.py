@@ -43,6 +43,8 @@ _USER_CODE_S: Final = 600.0
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # The present state of all aliases comes in one message: 10,000 take about 8 MB.
+    ("grpc.max_receive_message_length", 64 << 20),
     # A serving process must find a server that is back within seconds; the
     # defaults wait for up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
