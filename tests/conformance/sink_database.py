@@ -274,6 +274,30 @@ class SinkDatabaseContract:
             (5, 5.0, "none"),
         ]
 
+    @pytest.mark.parametrize(
+        ("change", "kept", "replaced"),
+        [
+            ("UPDATE predictions SET note = 'theirs'", 1, 0),
+            ("DELETE FROM predictions", 1, 0),
+            ("UPDATE predictions SET note = note", 0, 1),
+        ],
+    )
+    def test_merge_sees_each_kind_of_change(
+        self, world: SinkWorld, change: str, kept: int, replaced: int
+    ) -> None:
+        world.sql(PREDICTIONS)
+        world.sql("INSERT INTO predictions VALUES (1, 10, 'old')")
+        sink, opened = register(world), database(world)
+        opened.open_staged(sink, epoch=4)
+        write(world, flights(f1=1.0), epoch=4)
+        world.sql(change)
+        theirs = _predictions(world)
+
+        counts = opened.merge(sink, epoch=4)
+
+        assert counts == MergeCounts(merged=replaced, replaced=replaced, kept=kept)
+        assert _predictions(world) == (theirs if kept else [(1, 1.0, "none")])
+
     def test_merge_of_a_closed_epoch_is_refused(self, world: SinkWorld) -> None:
         world.sql(PREDICTIONS)
         sink, opened = register(world), database(world)

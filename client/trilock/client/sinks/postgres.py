@@ -7,6 +7,7 @@ it, which is what a statement after a lock is there to see.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb, JsonbDumper
@@ -29,6 +30,13 @@ SCHEMA: Final = "trilock"
 _FETCH: Final = 1000
 _MIN_CONNECT_SECONDS: Final = 2
 """libpq takes less for 2."""
+
+
+class _UuidDumper(psycopg.adapt.Dumper):
+    """Writes a UUID as everybody does; psycopg leaves the dashes out, also in a text column."""
+
+    def dump(self, obj: object) -> bytes:
+        return str(obj).encode()
 
 
 class PostgresDialect:
@@ -92,11 +100,14 @@ class PostgresSession:
                 url.replace("postgresql+psycopg://", "postgresql://", 1),
                 autocommit=True,
                 application_name=name,
+                # Behind a pooler a statement may meet a session that it was not prepared in.
+                prepare_threshold=None,
                 connect_timeout=max(_MIN_CONNECT_SECONDS, round(timeout)),
             )
             self._connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             # A dict is nothing else in SQL; a list may be an array, so its column decides.
             self._connection.adapters.register_dumper(dict, JsonbDumper)
+            self._connection.adapters.register_dumper(UUID, _UuidDumper)
             # Names in statements are qualified, and NOTICEs help nobody here.
             self._connection.execute("SET client_min_messages = warning")
 
@@ -140,7 +151,11 @@ class PostgresSession:
             with cursor.copy(statement) as copy:
                 for row in rows:
                     copy.write_row(_wrapped(row, json_at) if json_at else row)
-            return cursor.rowcount
+            loaded = cursor.rowcount
+        # A temporary table has no statistics by itself, and plans without any scan the
+        # whole sink for every batch.
+        self.execute(f"ANALYZE {table}")
+        return loaded
 
     def close(self) -> None:
         """See Session."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from trilock.client.sinks.session import (
 
 _NATIVE: Final = frozenset({int, float, str, bytes, bool, type(None)})
 _FETCH: Final = 1000
+_URGENT_SECONDS: Final = 0.0005
 
 _LOST: Final = frozenset(
     {
@@ -103,8 +105,18 @@ class SqliteDialect:
 class SqliteSession:
     """Implements Session."""
 
-    def __init__(self, path: str, *, timeout: float) -> None:
+    def __init__(self, path: str, *, timeout: float, urgent: bool = False) -> None:
+        """Connect.
+
+        Args:
+            path: The file, which must be there.
+            timeout: Seconds to wait for a lock.
+            urgent: Ask for the write lock all the time. SQLite's own waiting grows to
+                100 ms between two looks and can lose to busy writers for minutes.
+        """
         self.dialect = SqliteDialect()
+        self._timeout = timeout
+        self._urgent = urgent
         # mode=rw: a path with a typing error is an error, not a new empty database.
         uri = f"{Path(path).absolute().as_uri()}?mode=rw"
         with _translated():
@@ -118,7 +130,7 @@ class SqliteSession:
     def transaction(self) -> Iterator[None]:
         """See Session."""
         with _translated():
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
         try:
             yield
             with _translated():
@@ -129,6 +141,27 @@ class SqliteSession:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
             raise
+
+    def _begin(self) -> None:
+        if not self._urgent:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return
+        deadline = monotonic() + self._timeout
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                        raise
+                    if monotonic() > deadline:
+                        raise
+                    sleep(_URGENT_SECONDS)
+                else:
+                    return
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
     def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
         """See Session."""

@@ -149,6 +149,7 @@ class BatchSql:
             f"SELECT count(*) FROM (SELECT 1 FROM {f.table} t JOIN {f.incoming} i "
             f"ON {f.on('t', 'i')} ORDER BY {f.keys('i')} {dialect.lock_rows('t')}) locked"
         )
+        self.known = f"SELECT count(*) FROM {f.incoming} i JOIN {f.staging} s ON {f.on('s', 'i')}"
         # A row that is not the epoch's own any more is somebody else's: it is what an
         # undo has to bring back. Runs before `stage`, while `s` is what we wrote last.
         quote = dialect.quote

@@ -271,10 +271,12 @@ def _apply(session: Session, shape: Shape, *, state: FenceState, number: int, si
         return
     ((locked,),) = session.rows(sql.lock)
     session.execute(sql.capture, mode)
-    session.execute(sql.recapture)
+    ((known,),) = session.rows(sql.known)
+    if known:
+        session.execute(sql.recapture)
     session.execute(sql.stage)
-    replaced = session.execute(sql.replace)
-    inserted = session.execute(sql.insert)
+    replaced = session.execute(sql.replace) if locked else 0
+    inserted = session.execute(sql.insert) if locked < size else 0
     # Rows that were there are locked. One that came since would be replaced without
     # having been captured, and an undo would lose it.
     if (replaced, inserted) != (locked, size - locked):

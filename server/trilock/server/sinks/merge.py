@@ -41,7 +41,8 @@ class MergeSql:
         keep = f"UPDATE {f.image} AS b SET {f.mode} = '{ImageMode.KEPT}' WHERE {ranged} AND "
 
         self.range = (
-            f"SELECT max(n), count(*) FROM (SELECT b.{f.seq} AS n FROM {f.image} b "
+            "SELECT max(n), count(*), coalesce(sum(existed), 0) FROM "
+            f"(SELECT b.{f.seq} AS n, b.{f.existed} AS existed FROM {f.image} b "
             f"WHERE b.{f.seq} > {low} AND {staged} ORDER BY b.{f.seq} LIMIT {size}) r"
         )
         self.lock = (
@@ -56,7 +57,7 @@ class MergeSql:
         self.replace = (
             f"UPDATE {f.table} AS t SET {f.assign('s')} FROM {f.staging} s "
             f"JOIN {f.image} b ON {f.on('s', 'b')} "
-            f"WHERE {f.on('t', 'b')} AND {ranged} AND b.{f.existed} = 1"
+            f"WHERE {f.on('t', 'b')} AND {ranged} AND b.{f.existed} = 1 AND {f.same('t', 'b')}"
         )
         self.insert = (
             f"INSERT INTO {f.table} ({f.names()}) SELECT {f.names('s')} FROM {f.staging} s "
@@ -76,14 +77,23 @@ def merge_range(
     fences: Fences,
     *,
     size: int,
+    careful: bool,
     triggers: bool,
     checkpoint: Checkpoint,
 ) -> bool:
     """Merge the next *size* keys, in the caller's transaction; return whether that was all.
 
+    Args:
+        session: In a transaction.
+        fences: The fence row of the epoch.
+        size: Keys to merge.
+        careful: Look for keys that somebody else wrote. Otherwise there are hoped to be none.
+        triggers: Whether triggers of the table may change what is written.
+        checkpoint: Called at every place a crash must be survivable.
+
     Raises:
         MergeStoppedError: The fence was closed meanwhile.
-        ConflictError: Somebody added a row of one of the keys in this moment.
+        ConflictError: Somebody else wrote some of the keys: be careful.
     """
     fence = fences.read(lock=True)
     if fence is None or fence.shape is None or fence.state is FenceState.CLOSED:
@@ -100,12 +110,19 @@ def merge_range(
 
     sql = MergeSql(session.dialect, fence.shape)
     low = {"low": fence.merged_through}
-    ((high, staged),) = session.rows(sql.range, {**low, "size": size})
+    ((high, staged, existed),) = session.rows(sql.range, {**low, "size": size})
     if staged:
-        counts = _merge_keys(
-            session, sql, params={**low, "high": high}, staged=staged, triggers=triggers
-        )
+        params = {**low, "high": high}
+        kept = _keep(session, sql, params=params) if careful else 0
+        # Counting afterwards proves the hope, for less than looking beforehand costs.
+        replaced = session.execute(sql.replace, params) if existed else 0
+        inserted = session.execute(sql.insert, params) if existed < staged else 0
+        if replaced + inserted + kept != staged:
+            raise ConflictError("somebody else keeps writing the keys that are merged")
+        if triggers:
+            session.execute(sql.resync, params)
         checkpoint("merge:merged")
+        counts = MergeCounts(merged=replaced + inserted, replaced=replaced, kept=kept)
         fences.note_merge(through=high, add=counts)
     complete = bool(staged < size)
     if complete:
@@ -114,18 +131,10 @@ def merge_range(
     return complete
 
 
-def _merge_keys(
-    session: Session, sql: MergeSql, *, params: dict[str, int], staged: int, triggers: bool
-) -> MergeCounts:
+def _keep(session: Session, sql: MergeSql, *, params: dict[str, int]) -> int:
+    """Leave the keys out of the merge that somebody else wrote, and return their number."""
     session.rows(sql.lock, params)
-    kept = session.execute(sql.keep_changed, params) + session.execute(sql.keep_appeared, params)
-    replaced = session.execute(sql.replace, params)
-    inserted = session.execute(sql.insert, params)
-    if replaced + inserted + kept != staged:
-        raise ConflictError("rows of the merged keys appeared meanwhile")
-    if triggers:
-        session.execute(sql.resync, params)
-    return MergeCounts(merged=replaced + inserted, replaced=replaced, kept=kept)
+    return session.execute(sql.keep_changed, params) + session.execute(sql.keep_appeared, params)
 
 
 def _append(session: Session, shape: Shape) -> int:

@@ -273,6 +273,7 @@ class SqlSinkDatabase:
                         session,
                         fences,
                         size=self._range_size,
+                        careful=attempts > 0,
                         triggers=shape.triggers,
                         checkpoint=self._checkpoint,
                     )

@@ -13,7 +13,8 @@ from trilock.server.domain.sink import SinkColumn
 from trilock.server.sinks.catalog import Table
 from trilock.server.sinks.fences import own_tables
 
-_TIMEOUT_SECONDS: Final = 2.0
+_LOCK_SECONDS: Final = 5.0
+"""How long a batch or a range of a merge may hold the file before it counts as gone."""
 
 # SQLite keeps the text of CREATE TABLE, with the name as it was typed.
 _CREATE_TABLE: Final = re.compile(
@@ -35,7 +36,7 @@ class SqliteCatalog:
 
     def connect(self) -> Session:
         """See Catalog."""
-        return SqliteSession(self._path, timeout=_TIMEOUT_SECONDS)
+        return SqliteSession(self._path, timeout=_LOCK_SECONDS, urgent=True)
 
     def find(self, session: Session, *, table: str, keys: tuple[str, ...]) -> Table | None:
         """See Catalog."""
