@@ -71,4 +71,4 @@ def pages(
         found += getattr(response, items)
         request.page_token = response.next_page_token
         if not request.page_token or (limit and len(found) >= limit):
-            return found[:limit]
+            return found
