@@ -21,11 +21,12 @@ from trilock.server.domain.errors import (
     PreconditionError,
 )
 from trilock.server.domain.ports import Window
-from trilock.server.planes import feast_database
+from trilock.server.planes import feast_database, feast_protos
 from trilock.server.planes.feast_feature_store import FeastFeatureStore
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 
+WEATHER = ("feature_view", "weather")
 DAY = Window(start=NOW - timedelta(days=1), end=NOW)
 
 
@@ -118,10 +119,13 @@ def test_only_what_differs_is_written(world: FeastWorld) -> None:
 
 
 def test_feasts_history_tells_what_was_deployed(world: FeastWorld) -> None:
-    celsius = capture(world, "celsius")
-    deploy(world, celsius, "delay__s1")
-    deploy(world, capture(world, "scaled"), "delay__s1")
-    deploy(world, celsius, "delay__s1")
+    celsius, scaled = capture(world, "celsius"), capture(world, "scaled")
+    numbers = []
+    for captured in (celsius, scaled, celsius):
+        deploy(world, captured, "delay__s1")
+        with world.store._registry.reading() as session:
+            row = session.read("delay__s1", only=[WEATHER])[WEATHER]
+        numbers.append(feast_protos.parse("feature_view", row).meta.current_version_number)
 
     def versions() -> list[str]:
         listed = world.feast("delay__s1").list_feature_view_versions("weather")
@@ -132,6 +136,7 @@ def test_feasts_history_tells_what_was_deployed(world: FeastWorld) -> None:
         view = registry.get_feature_view_by_version("weather", "delay__s1", number)
         return [field.name for field in view.features]
 
+    assert numbers == [0, 1, 0]
     assert (versions(), features(0), features(1)) == (["v0", "v1"], ["temp"], ["temp", "humidity"])
 
     # Feast agrees: the same definition is nothing new to it, another one is.
