@@ -11,7 +11,13 @@ import pytest
 from tests.support.live import ALIAS, live_bundle
 from trilock.client._memory import Freshness, Memory
 from trilock.client._watch import Message
-from trilock.client.errors import InvalidError, StaleError, UnresolvedError
+from trilock.client.errors import (
+    DeadlineError,
+    InvalidError,
+    RevisionCompactedError,
+    StaleError,
+    UnresolvedError,
+)
 from trilock.client.live import LiveBundle
 
 CANARY = "models/delay/aliases/canary"
@@ -158,7 +164,7 @@ def test_an_alias_that_the_server_lost_is_served_on_and_ages() -> None:
     health = resolver.health()
 
     assert resolver.current() == live_bundle()
-    assert (health.state, health.age) == (Freshness.STALE, 5)
+    assert (health.state, health.age) == (Freshness.STALE, 15)
     assert health.problem == "the server does not know the alias any more"
 
 
@@ -192,6 +198,24 @@ def test_losing_the_server_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
     assert [record.getMessage() for record in caplog.records] == [
         "live bundles are stale: no server answers"
     ]
+
+
+def test_a_stream_that_is_renewed_or_starts_over_is_not_lost() -> None:
+    resolver = memory()
+    resolver._take(snapshot(live_bundle()))
+    renewed = resolver._pause_after(DeadlineError("its time was over"))
+    started_over = resolver._pause_after(RevisionCompactedError("compacted"))
+
+    assert 0 < renewed <= 0.1
+    assert 0 < started_over <= 0.2
+    assert resolver.health().state is Freshness.READY
+
+
+def test_a_server_that_answers_compacted_to_everything_is_lost() -> None:
+    resolver = memory()
+    resolver._pause_after(RevisionCompactedError("compacted"))
+
+    assert resolver.health().problem == "compacted"
 
 
 class TestOnDisk:

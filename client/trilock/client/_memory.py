@@ -173,11 +173,12 @@ class Memory:
         Raises:
             OutOfStepError: It was not taken.
         """
-        before = self._watch.gone
+        gone_before, heard_before = self._watch.gone, self._heard
         changes = self._watch.take(message)
+        if heard_before is not None:
+            for name in self._watch.gone - gone_before:
+                self._last_known[name] = heard_before
         now = self._clock()
-        for name in self._watch.gone - before:
-            self._last_known.setdefault(name, now)
         self._heard, self._connected, self._problem = now, True, ""
         self._backoff.reset()
         for live in changes:
@@ -192,10 +193,10 @@ class Memory:
             error: What ended it; None if the server did, in order.
         """
         if isinstance(error, DeadlineError):
-            return 0.0  # its time was over, as arranged
+            return self._backoff.wait()  # its time was over, as arranged: nothing is lost
         if isinstance(error, RevisionCompactedError) and self._seen != NOWHERE:
             self._watch.forget_position()
-            return 0.0
+            return self._backoff.wait()
         if error is None:
             problem = "the server ended the stream"
         elif isinstance(error, TrilockError | OutOfStepError):
