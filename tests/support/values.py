@@ -119,6 +119,7 @@ def live_row(
         target=None if target is None else release_ref(target),
         revision=revision,
         switched_revision=revision,
+        cause=Cause(principal="ann"),
     )
 
 

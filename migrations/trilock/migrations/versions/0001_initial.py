@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("switched_revision", sa.BigInteger(), nullable=False),
         sa.Column("converged_revision", sa.BigInteger(), nullable=False),
+        sa.Column("cause", _JSON, nullable=False),
         sa.PrimaryKeyConstraint("model", "alias"),
     )
     op.create_table(

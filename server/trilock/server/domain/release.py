@@ -113,6 +113,8 @@ class LiveRow:
     """The revision of the last change of this row; planes converge to it."""
     switched_revision: int
     """The revision of the last pivot: since when its release is live."""
+    cause: Cause
+    """Who made the last change, and why."""
 
     @property
     def etag(self) -> str:

@@ -3,7 +3,7 @@
 from sqlmodel import Session, col, update
 
 from trilock.server.domain.release import LiveRow, ReleaseState
-from trilock.server.store.releases import get_release, set_live_state
+from trilock.server.store.releases import set_live_state
 from trilock.server.store.tables import PlaneStateRow
 
 
@@ -20,7 +20,7 @@ def finish_release(session: Session, live: LiveRow) -> None:
         live.alias,
         release=live.release,
         state=ReleaseState.FINALIZED,
-        cause=get_release(session, live.release).cause,
+        cause=live.cause,
     )
     # The row has a new revision, but no plane has to be other than it is.
     session.exec(

@@ -134,7 +134,9 @@ def go_live(
     if found is not None:
         _end(session, found, kind=kind, cause=cause)
     if row is None:
-        row = LiveTable(model=alias.model, alias=alias.alias, release=0, state="", bundle=0)
+        row = LiveTable(
+            model=alias.model, alias=alias.alias, release=0, state="", bundle=0, cause={}
+        )
     revision = allot_revision(session)
     session.add(
         ReleaseRow(
@@ -157,10 +159,11 @@ def go_live(
     row.target = None if target is None else target.number
     row.state = state.value
     row.revision = row.switched_revision = revision
+    row.cause = codec.cause_to_json(cause)
     session.add(row)
     session.flush()
     live = _live_to_domain(row)
-    _announce(session, live, cause=cause)
+    _announce(session, live)
     return live
 
 
@@ -185,15 +188,16 @@ def set_live_state(
     require_transition(release, old=ReleaseState(row.state), new=state)
     row.state = ended.state = state.value
     row.revision = allot_revision(session)
+    row.cause = codec.cause_to_json(cause)
     session.add(row)
     session.add(ended)
     session.flush()
     live = _live_to_domain(row)
-    _announce(session, live, cause=cause)
+    _announce(session, live)
     return live
 
 
-def live_bundle(session: Session, live: LiveRow, *, cause: Cause) -> dict[str, Any]:
+def live_bundle(session: Session, live: LiveRow) -> dict[str, Any]:
     """Return the LiveBundle of *live*: protobuf's JSON form, without the generation.
 
     This is what readers are told and what the event of a change keeps, so that
@@ -204,7 +208,7 @@ def live_bundle(session: Session, live: LiveRow, *, cause: Cause) -> dict[str, A
         "live": _serving_bundle(session, live.release, live.bundle),
         "state": f"RELEASE_STATE_{live.state.value}",
         "revision": str(live.revision),
-        "cause": codec.cause_to_json(cause),
+        "cause": codec.cause_to_json(live.cause),
     }
     if live.target is not None:
         target = get_release(session, live.target)
@@ -214,10 +218,7 @@ def live_bundle(session: Session, live: LiveRow, *, cause: Cause) -> dict[str, A
 
 def live_bundles(session: Session) -> list[dict[str, Any]]:
     """Return the LiveBundle of every alias, sorted by name: the present state."""
-    return [
-        live_bundle(session, live, cause=get_release(session, live.release).cause)
-        for live in list_live(session)
-    ]
+    return [live_bundle(session, live) for live in list_live(session)]
 
 
 def _serving_bundle(session: Session, release: ReleaseRef, ref: BundleRef) -> dict[str, Any]:
@@ -235,14 +236,14 @@ def _serving_bundle(session: Session, release: ReleaseRef, ref: BundleRef) -> di
     }
 
 
-def _announce(session: Session, live: LiveRow, *, cause: Cause) -> None:
+def _announce(session: Session, live: LiveRow) -> None:
     append_event(
         session,
         at=live.revision,
         kind="LIVE",
         model=live.alias.model,
         alias=live.alias.alias,
-        payload={"live": live_bundle(session, live, cause=cause)},
+        payload={"live": live_bundle(session, live)},
     )
 
 
@@ -275,6 +276,7 @@ def _live_to_domain(row: LiveTable) -> LiveRow:
         target=None if row.target is None else ReleaseRef(model, row.target),
         revision=row.revision,
         switched_revision=row.switched_revision,
+        cause=codec.cause_from_json(row.cause),
     )
 
 

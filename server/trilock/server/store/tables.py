@@ -152,6 +152,8 @@ class LiveTable(SQLModel, table=True):
     target: Optional[int] = None  # noqa: UP045
     revision: int = _big()
     switched_revision: int = _big()
+    cause: dict[str, Any] = _json()
+    """Of the last change."""
     converged_revision: int = _big(default=0)
     """`revision` when all planes were last seen equal to the row; the converger's."""
 
