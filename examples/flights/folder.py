@@ -3,12 +3,15 @@
 import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 MARKER: Final = ".trilock-demo"
 """The file by which a folder is known to be a demo's."""
+
+_IN_NO_ADDRESS: Final = frozenset('%?#$"\\')
+"""What a database's address, or Feast's settings, would read as something else."""
 
 
 class FolderError(Exception):
@@ -24,21 +27,25 @@ def claimed(folder: Path) -> Iterator[Path]:
     """
     folder = folder.absolute()
     marker = folder / MARKER
-    try:
-        if folder.exists() and not marker.is_file() and (folder.is_file() or any(folder.iterdir())):
-            raise FolderError(f"{folder} is not empty and no demo made it: say another with --dir")
-        folder.mkdir(parents=True, exist_ok=True)
-        with marker.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+    if odd := sorted(_IN_NO_ADDRESS.intersection(str(folder))):
+        raise FolderError(f"{folder} has {' '.join(odd)} in it: say another folder with --dir")
+    with ExitStack() as stack:
+        try:
+            if folder.exists() and not marker.is_file() and any(folder.iterdir()):
                 raise FolderError(
-                    f"another demo runs in {folder}: say another with --dir"
-                ) from None
+                    f"{folder} is not empty and no demo made it: say another folder with --dir"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(marker.open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _empty(folder)
-            yield folder
-    except OSError as error:
-        raise FolderError(f"{folder} cannot be used: {error.strerror or error}") from error
+        except BlockingIOError:
+            raise FolderError(
+                f"another demo runs in {folder}: say another folder with --dir"
+            ) from None
+        except OSError as error:
+            raise FolderError(f"{folder} cannot be used: {error.strerror or error}") from error
+        yield folder
 
 
 def _empty(folder: Path) -> None:

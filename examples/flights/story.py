@@ -74,7 +74,7 @@ def _tell_in(root: Path, environment: Mapping[str, str]) -> int:
     try:
         _tell(stage)
     except Exception as error:  # noqa: BLE001 - whatever broke, the last lines say what and where
-        problem = (str(error) or type(error).__name__).strip().splitlines()[-1]
+        problem = _in_one_line(error)
         _log.exception("the story ended early")
     report.seconds["total"] = narrator.elapsed()
     report.write(root / REPORT)
@@ -111,6 +111,12 @@ def _tell(stage: Stage) -> None:
         version_2.judge(stage, served)
         recovery.roll_back(stage, fleet, v1)
         recovery.prove(stage, fleet, baseline, served, v1)
+
+
+def _in_one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # The first one says what was done, the last one what became of it.
+    return lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
 
 
 def _sum_up(narrator: Narrator, report: Report) -> None:
