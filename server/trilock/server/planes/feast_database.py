@@ -97,8 +97,8 @@ class Database:
             if self.is_postgres
             else {"sqlite_begin": "BEGIN" if mode == "read" else "BEGIN IMMEDIATE"}
         )
-        if mode == "write" and self._file is not None:
-            self._file.parent.mkdir(exist_ok=True)  # as Feast does
+        if mode == "write":
+            self._make_folder()
         engine = self._engine.execution_options(**options)
         with (
             self._translated(),
@@ -110,6 +110,14 @@ class Database:
                 milliseconds = int(seconds * 1000)
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
             yield connection
+
+    def _make_folder(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(exist_ok=True)  # one level, as Feast does
+        except OSError as error:
+            raise PlaneUnavailableError(plane=self.plane, what=str(error)) from error
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -187,7 +195,12 @@ def _engine(
             "keepalives_idle": 5,
             "tcp_user_timeout": 10_000,
         }
-        engine = create_engine(url, connect_args=connect, **options)
+        try:
+            engine = create_engine(url, connect_args=connect, **options)
+        except ModuleNotFoundError as error:
+            raise PreconditionError(
+                f"PostgreSQL needs {error.name}: install trilock[postgres]"
+            ) from error
         event.listen(engine, "do_connect", _connect_bounded)
         return engine
     engine = create_engine(url, connect_args={**connect, "timeout": _LOCK_SECONDS}, **options)

@@ -49,8 +49,8 @@ class Registry(Protocol):
     def writing(self, project: str) -> AbstractContextManager[RegistrySession]:
         """Yield a session that is the only one of trilock to write *project*.
 
-        What it reads is locked until the end. Nothing stays of a session that
-        ends with an exception.
+        What it reads of *project* is locked until the end. Nothing stays of a
+        session that ends with an exception.
 
         Raises:
             PlaneUnavailableError: It does not answer; nothing was changed.

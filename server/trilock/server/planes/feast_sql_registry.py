@@ -42,12 +42,12 @@ class SqlSession:
         *,
         database: Database,
         config: SqlRegistryConfig,
-        locks: bool,
+        writes: str | None = None,
     ) -> None:
         self.connection = connection
         self.database = database
         self._config = config
-        self._locks = locks
+        self._writes = writes
 
     def projects(self) -> tuple[str, ...]:
         """See RegistrySession."""
@@ -65,7 +65,7 @@ class SqlSession:
                 if not names:
                     continue
                 query = query.where(table.name.in_(names))
-            if self._locks:
+            if project == self._writes:
                 # In one order, so that two of us cannot deadlock; SQLite ignores it.
                 query = query.order_by(table.name).with_for_update()
             for name, proto in self.connection.execute(query):
@@ -182,7 +182,7 @@ class SqlRegistry:
             return
         with self.database.begin("read") as connection:
             if inspect(connection).has_table(PROJECTS.name):
-                yield self._session(connection, locks=False)
+                yield self._session(connection)
             else:
                 yield EmptySession()
 
@@ -196,7 +196,7 @@ class SqlRegistry:
             lock_project(connection, project=project)
             if self._config.makes_tables and not inspect(connection).has_table(PROJECTS.name):
                 METADATA.create_all(connection)
-            yield self._session(connection, locks=True)
+            yield self._session(connection, writes=project)
 
     def close(self) -> None:
         """See Registry."""
@@ -207,8 +207,8 @@ class SqlRegistry:
         """The database's URL, password and all."""
         return self.database.url.render_as_string(hide_password=False)
 
-    def _session(self, connection: Connection, *, locks: bool) -> SqlSession:
-        return SqlSession(connection, database=self.database, config=self._config, locks=locks)
+    def _session(self, connection: Connection, *, writes: str | None = None) -> SqlSession:
+        return SqlSession(connection, database=self.database, config=self._config, writes=writes)
 
 
 def throwaway_registry(folder: Path) -> SqlRegistry:

@@ -1,5 +1,6 @@
 """How `feature_store.yaml` is read, and what of it is refused."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from trilock.server.planes.feast_config import (
     SqlRegistryConfig,
     read_config,
 )
+from trilock.server.planes.feast_feature_store import FeastFeatureStore
 
 
 def write(folder: Path, text: str) -> Path:
@@ -119,3 +121,13 @@ def test_what_cannot_work_is_refused_without_quoting_it(
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PreconditionError, match=r"feature_store\.yaml cannot be read"):
         read_config(tmp_path / "feature_store.yaml")
+
+
+def test_postgresql_without_its_driver_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, "project: p\nregistry: {registry_type: sql, path: 'postgresql://h/d'}")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(PreconditionError, match=r"install trilock\[postgres\]"):
+        FeastFeatureStore(file, worker_timeout=1.0)

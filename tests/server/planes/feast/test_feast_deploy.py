@@ -299,8 +299,18 @@ def test_a_database_that_is_not_there_is_one_line_without_the_password(
     sqlite_world.configure(registry={"registry_type": "sql", "path": path})
     store = FeastFeatureStore(sqlite_world.yaml, worker_timeout=1.0)
 
-    with pytest.raises(PlaneUnavailableError, match="the Feast registry does not answer") as caught:
+    with pytest.raises(PlaneUnavailableError, match=r"Feast registry does not answer") as caught:
         store.deploy(captured, project="delay__s1", expected=None)
 
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_unavailable(sqlite_world: SqliteWorld) -> None:
+    captured = capture(sqlite_world, "celsius")
+    path = f"sqlite:///{sqlite_world.folder}/no/such/registry.db"
+    sqlite_world.configure(registry={"registry_type": "sql", "path": path})
+    store = FeastFeatureStore(sqlite_world.yaml, worker_timeout=1.0)
+
+    with pytest.raises(PlaneUnavailableError, match="the Feast registry does not answer"):
+        store.deploy(captured, project="delay__s1", expected=None)

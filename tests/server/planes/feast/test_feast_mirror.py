@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 
-from tests.support.feast_repo import NOW, FeastWorld, SqliteWorld, feast_warnings
+from tests.support.feast_repo import NOW, FeastWorld, PostgresWorld, SqliteWorld, feast_warnings
 from tests.support.feast_statements import CrashError, watched
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import PreconditionError
@@ -110,6 +111,20 @@ def test_with_two_databases_the_next_run_finishes_what_a_crash_cut_short(
     assert cut == ([10.0, 20.0, 30.0], bad.definition_digest)
     assert world.store.definition(good, project="live") == good.definition_digest
     assert [view.fed_until for view in world.store.views(good, project="live")] == [EARLY.end]
+
+
+def test_mirroring_does_not_wait_for_those_who_feed_the_source(
+    postgres_world: PostgresWorld,
+) -> None:
+    world = postgres_world
+    captured = filled(world, "celsius", "delay__s1", EARLY)
+
+    with psycopg.connect(world.url.render_as_string()) as feeder:
+        feeder.execute("SELECT 1 FROM feature_views WHERE project_id = 'delay__s1' FOR UPDATE")
+        feeder.execute("UPDATE features.delay__s1_weather SET created_ts = now()")
+        world.store.mirror(captured, source="delay__s1", project="live")
+
+    assert temps(world, "live") == [10.0, 20.0, 30.0]
 
 
 def test_an_online_store_without_tables_is_not_mirrored(sqlite_world: SqliteWorld) -> None:
