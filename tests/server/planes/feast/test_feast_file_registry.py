@@ -45,9 +45,13 @@ def test_nothing_stays_of_a_session_that_fails(registry: FileRegistry) -> None:
     with registry.writing("a") as session:
         session.write("a", messages())
 
-    with pytest.raises(ZeroDivisionError), registry.writing("b") as session:
-        session.write("b", messages())
-        raise ZeroDivisionError
+    def fail() -> None:
+        with registry.writing("b") as session:
+            session.write("b", messages())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
     assert known(registry) == [("a", 8)]
 
@@ -57,9 +61,13 @@ def test_what_somebody_else_wrote_meanwhile_stays(registry: FileRegistry, tmp_pa
     with other.writing("theirs") as session:
         session.write("theirs", messages())
 
-    with pytest.raises(LostRaceError), registry.writing("ours") as session:
-        session.write("ours", messages())
-        (tmp_path / "registry.db").write_bytes((tmp_path / "other.db").read_bytes())
+    def lose() -> None:
+        with registry.writing("ours") as session:
+            session.write("ours", messages())
+            (tmp_path / "registry.db").write_bytes((tmp_path / "other.db").read_bytes())
+
+    with pytest.raises(LostRaceError):
+        lose()
 
     assert known(registry) == [("theirs", 8)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
