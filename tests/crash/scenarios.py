@@ -111,15 +111,19 @@ class Scenario:
     soaking: bool = False
     """Whether release 1 soaks at first, or is finalized."""
     planes: tuple[str, ...] = PLANES
+    since: str = "begin"
+    """The first site of its own; up to there it is like the others."""
 
 
 SCENARIOS = {
     "promote": Scenario(act=promote, ends=lambda _: (WENT,)),
     "refused": Scenario(act=promote_refused, ends=lambda _: (STAYED,)),
     # The answer dies with the process, perhaps: then only what is there counts.
-    "lost": Scenario(act=promote_lost, ends=lambda _: (WENT, STAYED)),
-    "cancelled": Scenario(act=promote_cancelled, ends=ends_of_cancelled),
-    "preempted": Scenario(act=promote_preempted, ends=ends_of_preempted, planes=()),
+    "lost": Scenario(act=promote_lost, ends=lambda _: (WENT, STAYED), since="count_up:done"),
+    "cancelled": Scenario(act=promote_cancelled, ends=ends_of_cancelled, since="count_up:done"),
+    "preempted": Scenario(
+        act=promote_preempted, ends=ends_of_preempted, planes=(), since="count_up:done"
+    ),
     "finalize": Scenario(act=finalize, ends=lambda _: (FINALIZED,), soaking=True),
 }
 
@@ -180,11 +184,14 @@ def ending(database: Database, outside: Outside) -> Ending:
         for row in rows:
             assert_fenced(session, row.id)
         states = tuple(OperationState(row.state) for row in rows)
+    counted = world.counted()
+    # Or the pool would go on with this file when the next one has taken its name.
+    database.close()
     return Ending(
         states=states,
         outside={register: outside.read(register) for register in OLD},
         bundle=live.bundle.number,
-        counted=world.counted(),
+        counted=counted,
     )
 
 

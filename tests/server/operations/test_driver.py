@@ -278,6 +278,33 @@ class TestForeignEdits:
         assert world.journal.get(operation.id).state is COMPENSATED
         assert outside.writes == []
 
+    def test_what_was_so_already_is_not_even_looked_at(
+        self, world: World, outside: MemoryOutside
+    ) -> None:
+        outside.values["a"] = "1"
+        operation = submit(world, register("a", "1"), register("b", "2", trouble="refused"))
+        stop_at(world, "set_register:failed", lambda: outside.down.add("a"))
+        world.runner._backoff = lambda _: 3600.0
+
+        world.run()
+
+        assert world.journal.get(operation.id).state is COMPENSATED
+
+    def test_what_is_back_already_is_not_touched(
+        self, world: World, outside: MemoryOutside
+    ) -> None:
+        stubborn = Stubborn(outside, lambda _: None)
+        stubborn.refusal = AssertionError("it was as before")
+        world.steps["stubborn"] = stubborn
+        step = PlannedStep(step="stubborn", args={"register": "a", "value": "1"}, title="set a")
+        operation = submit(world, step, register("b", "2", trouble="refused"))
+        stop_at(world, "set_register:failed", lambda: outside.values.update(a="old"))
+        world.runner._backoff = lambda _: 3600.0
+
+        world.run()
+
+        assert world.journal.get(operation.id).state is COMPENSATED
+
 
 class Picky(SetRegister):
     """A check: its look refuses what it finds, once it was begun."""

@@ -156,6 +156,15 @@ class TestCancel:
         assert world.counted() == 0
         assert world.live() is None
 
+    def test_what_was_acknowledged_holds_up_to_the_last_moment(self, world: World) -> None:
+        operation = world.promote(1)
+        stop_at(world, "switch_live:next", lambda: world.journal.cancel(operation.id))
+
+        world.run()
+
+        assert world.journal.get(operation.id).state is OperationState.COMPENSATED
+        assert world.live() is None
+
     def test_twice_is_once(self, world: World) -> None:
         operation = world.promote(1)
         world.journal.cancel(operation.id, reason="first")
@@ -228,8 +237,8 @@ class TestPreempt:
         world.promote(1)
         world.run()
         loser = world.promote(2)
-        # The last moment: every step before the pivot is done, and it has looked.
-        stop_at(world, "set_register:done", lambda: world.roll_back(3, request_id="r"), times=2)
+        # The last moment: it has looked whether it may, and is about to.
+        stop_at(world, "switch_live:next", lambda: world.roll_back(3, request_id="r"))
 
         world.run()
 

@@ -108,6 +108,7 @@ class Driver:
 
     def _step(self, now: Reading, entry: Entry, step: Step | LocalStep) -> bool:
         planned = now.operation.plan.steps[entry.position]
+        self._at(f"{step.name}:next")
         try:
             if isinstance(step, LocalStep):
                 (self._run if now.forward else self._undo_local)(
