@@ -77,6 +77,15 @@ class ColumnName(StrEnum):
     """Number of the batch that wrote the key last."""
 
 
+class LayoutVersionError(Exception):
+    """The tables in the database were made by another version of trilock."""
+
+    def __init__(self, *, found: int) -> None:
+        super().__init__(
+            f"the database's layout has version {found}, this trilock knows {LAYOUT_VERSION}"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
     """A table, as the database spells it."""
@@ -132,14 +141,12 @@ class Shape:
         """Return the shape that `to_json` wrote.
 
         Raises:
-            ValueError: Another version wrote it.
+            LayoutVersionError: Another version wrote it.
         """
         form = json.loads(text)
         version = form.pop("version")
         if version != LAYOUT_VERSION:
-            raise ValueError(
-                f"the database's layout has version {version}, this trilock knows {LAYOUT_VERSION}"
-            )
+            raise LayoutVersionError(found=version)
         return cls(
             table=Relation(**form["table"]),
             staging=Relation(**form["staging"]),

@@ -117,6 +117,13 @@ class PostgresSession:
         with _translated(), self._connection.transaction():
             yield
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See Session."""
+        with self.transaction():
+            self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
     def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
         """See Session."""
         with _translated():

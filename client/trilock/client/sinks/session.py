@@ -109,6 +109,10 @@ class Session(Protocol):
         """
         ...
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Begin to read; every query sees one moment, and writers are not kept waiting."""
+        ...
+
     def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
         """Run a statement and return the number of rows it touched."""
         ...
@@ -118,7 +122,7 @@ class Session(Protocol):
         ...
 
     def stream(self, sql: str, params: Params = NO_PARAMS) -> Iterator[Row]:
-        """Run a query and yield its rows; never holds more than a few of them."""
+        """Run a query in a `snapshot` and yield its rows; never holds more than a few of them."""
         ...
 
     def load(self, shape: Shape, *, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:

@@ -7,7 +7,7 @@ other for longer than the other's transaction.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -129,8 +129,19 @@ class SqliteSession:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See Session."""
+        with self._transaction(self._begin):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See Session."""
+        with self._transaction(lambda: self._connection.execute("BEGIN")):
+            yield
+
+    @contextmanager
+    def _transaction(self, begin: Callable[[], object]) -> Iterator[None]:
         with _translated():
-            self._begin()
+            begin()
         try:
             yield
             with _translated():

@@ -19,7 +19,7 @@ from trilock.client.sinks.errors import (
     SinkNotOpenError,
     SinkUnavailableError,
 )
-from trilock.client.sinks.layout import RELEASE_COLUMN, FenceState, Shape
+from trilock.client.sinks.layout import RELEASE_COLUMN, FenceState, LayoutVersionError, Shape
 from trilock.client.sinks.rows import Batch, MalformedRowsError, Rows, to_batch
 from trilock.client.sinks.session import (
     ConflictError,
@@ -203,7 +203,7 @@ class SinkWriter:
             raise _MergingError
         try:
             return state, Shape.from_json(found[0][1])
-        except ValueError as error:
+        except LayoutVersionError as error:
             raise SinkNotOpenError(sink=self._sink, epoch=epoch, found=str(error)) from error
 
     def _fill(self, session: Session, shape: Shape, batch: Batch) -> None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from trilock.client.sinks.session import is_sqlite
+from trilock.server.sinks.catalog import Catalog
 from trilock.server.sinks.merge import Checkpoint
+from trilock.server.sinks.records import SinkRecords
 from trilock.server.sinks.sql_sink_database import SqlSinkDatabase
 
 
@@ -21,12 +23,20 @@ def sink_database(
         SinkError: *url* names the forbidden file.
         ValueError: *url* is neither.
     """
+    return SqlSinkDatabase(_catalog(url, forbidden=forbidden), checkpoint=checkpoint)
+
+
+def sink_records(url: str, *, forbidden: Path | None = None) -> SinkRecords:
+    """Return what the database of sinks at *url* has recorded. See `sink_database`."""
+    return SinkRecords(_catalog(url, forbidden=forbidden))
+
+
+def _catalog(url: str, *, forbidden: Path | None) -> Catalog:
     # Imported here: a server that has no PostgreSQL need not have psycopg.
     if is_sqlite(url):
         from trilock.server.sinks.sqlite_catalog import SqliteCatalog  # noqa: PLC0415
 
-        path = url.removeprefix("sqlite:///")
-        return SqlSinkDatabase(SqliteCatalog(path, forbidden=forbidden), checkpoint=checkpoint)
+        return SqliteCatalog(url.removeprefix("sqlite:///"), forbidden=forbidden)
     from trilock.server.sinks.postgres_catalog import PostgresCatalog  # noqa: PLC0415
 
-    return SqlSinkDatabase(PostgresCatalog(url), checkpoint=checkpoint)
+    return PostgresCatalog(url)

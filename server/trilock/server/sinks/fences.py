@@ -145,6 +145,15 @@ class Fences:
             f"UPDATE {self._fence} SET undone = 1 WHERE {self._where}", self._which
         )
 
+    def others(self) -> list[tuple[int, Shape]]:
+        """Return the other epochs of the sink that were ever open, the newest first."""
+        found = self._session.rows(
+            f"SELECT f.epoch, f.shape FROM {self._fence} f WHERE f.sink = {self._param('sink')} "
+            f"AND f.epoch <> {self._param('epoch')} AND f.shape IS NOT NULL ORDER BY f.epoch DESC",
+            self._which,
+        )
+        return [(epoch, Shape.from_json(shape)) for epoch, shape in found]
+
     def wrote_directly(self) -> bool:
         """Return whether any batch of the epoch went to the table itself."""
         return bool(

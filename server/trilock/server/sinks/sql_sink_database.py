@@ -5,12 +5,10 @@ what was done is read from the fence row, which changes in the transaction
 that does it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 from trilock.client.sinks.layout import (
-    PREFIX,
     RELEASE_COLUMN,
     FenceState,
     Shape,
@@ -18,13 +16,8 @@ from trilock.client.sinks.layout import (
     release_name,
     staging_name,
 )
-from trilock.client.sinks.session import (
-    ConflictError,
-    LostError,
-    RefusedError,
-    Session,
-)
-from trilock.server.domain.errors import PlaneUnavailableError, SinkError
+from trilock.client.sinks.session import ConflictError, LostError, Session
+from trilock.server.domain.errors import SinkError
 from trilock.server.domain.sink import (
     EpochState,
     MergeCounts,
@@ -36,7 +29,9 @@ from trilock.server.domain.sink import (
 from trilock.server.sinks.catalog import Catalog, Table
 from trilock.server.sinks.fences import Fence, Fences
 from trilock.server.sinks.merge import Checkpoint, MergeStoppedError, merge_range
+from trilock.server.sinks.sessions import session_of
 from trilock.server.sinks.staged import NONE_STAGED, staged_rows
+from trilock.server.sinks.table_checks import alterations_of, problems_of
 from trilock.server.sinks.undo import UndoUnavailableError, undo_range
 
 _CLOSE_SECONDS: Final = 1.0
@@ -73,7 +68,7 @@ class SqlSinkDatabase:
             found = self._catalog.find(session, table=table, keys=keys)
             if found is None:
                 raise SinkError(sink=table, problems=["there is no such table"])
-            problems = _problems(found, keys=keys) + self._catalog.missing_rights(session, found)
+            problems = problems_of(found, keys=keys) + self._catalog.missing_rights(session, found)
             if problems:
                 raise SinkError(sink=table, problems=problems)
             return found.columns
@@ -142,7 +137,7 @@ class SqlSinkDatabase:
 
     def staged(self, sink: Sink, *, epoch: int) -> StagedRows:
         """See SinkDatabase."""
-        with self._session(sink) as session, session.transaction():
+        with self._session(sink) as session, session.snapshot():
             fence = self._fence(session, sink, epoch=epoch)
             if fence is None or not self._has_staging(session, fence):
                 return NONE_STAGED
@@ -171,6 +166,12 @@ class SqlSinkDatabase:
                     sink=str(sink.ref),
                     problems=[f"epoch {epoch} is {state}: it must be closed to be undone"],
                 )
+            if fence.shape and not fence.undone and not self._has_staging(session, fence):
+                if fence.merged_through or fences.wrote_directly():
+                    raise SinkError(
+                        sink=str(sink.ref), problems=[f"what epoch {epoch} wrote was purged"]
+                    )
+                return fence.undo
             try:
                 complete = False
                 while not complete:
@@ -221,9 +222,9 @@ class SqlSinkDatabase:
         table = self._catalog.find(session, table=sink.table, keys=sink.keys)
         if table is None:
             raise SinkError(sink=str(sink.ref), problems=[f"table {sink.table!r} is gone"])
-        problems = _problems(table, keys=sink.keys)
+        problems = problems_of(table, keys=sink.keys)
         if exact:
-            problems += _alterations(sink.columns, table.columns)
+            problems += alterations_of(sink.columns, table.columns)
         if problems:
             raise SinkError(sink=str(sink.ref), problems=problems)
         return table
@@ -296,23 +297,8 @@ class SqlSinkDatabase:
             return None
         return _fences(session, sink, epoch=epoch).read()
 
-    @contextmanager
-    def _session(self, sink: Sink | str) -> Iterator[Session]:
-        """Open a connection; what it raises leaves here as an error of the domain."""
-        name = sink if isinstance(sink, str) else str(sink.ref)
-        try:
-            session = self._catalog.connect()
-            try:
-                yield session
-            finally:
-                session.close()
-        except RefusedError as error:
-            raise SinkError(sink=name, problems=[str(error)]) from error
-        except (LostError, ConflictError) as error:
-            raise PlaneUnavailableError(plane=self._catalog.plane, what=str(error)) from error
-        except ValueError as error:
-            # The layout in the database is of another version.
-            raise SinkError(sink=name, problems=[str(error)]) from error
+    def _session(self, sink: Sink | str) -> AbstractContextManager[Session]:
+        return session_of(self._catalog, sink if isinstance(sink, str) else str(sink.ref))
 
 
 def _fences(session: Session, sink: Sink, *, epoch: int) -> Fences:
@@ -326,49 +312,3 @@ def _drop_if_empty(session: Session, shape: Shape) -> None:
     session.execute(f"DROP TABLE {staging}")
     if shape.image is not None:
         session.execute(f"DROP TABLE {session.dialect.relation(shape.image)}")
-
-
-def _problems(table: Table, *, keys: tuple[str, ...]) -> list[str]:
-    """Return why *table* cannot be a sink with *keys*."""
-    problems = list(table.problems)
-    names = {column.name for column in table.columns}
-    missing = [key for key in keys if key not in names]
-    problems += [f"it has no column {key!r}" for key in missing]
-    if len(set(keys)) != len(keys):
-        problems.append(f"a key column is named twice: {list(keys)}")
-    if keys and not missing and frozenset(keys) not in table.unique:
-        problems.append(f"no unique index over exactly {sorted(keys)}")
-    problems += [
-        f"column {name!r}: names that start with {PREFIX!r} are trilock's own"
-        for name in sorted(names)
-        if name.startswith(PREFIX)
-    ]
-    for column in table.columns:
-        if column.name == RELEASE_COLUMN and not _holds_text(column.type):
-            problems.append(f"column {RELEASE_COLUMN!r} is {column.type}, it must hold text")
-    if not table.writable:
-        problems.append("it has no column to write")
-    return problems
-
-
-def _holds_text(declared: str) -> bool:
-    return any(word in declared.lower() for word in ("text", "char"))
-
-
-def _alterations(registered: tuple[SinkColumn, ...], found: tuple[SinkColumn, ...]) -> list[str]:
-    """Return how the columns differ from those that were registered."""
-    then = {column.name: column for column in registered}
-    now = {column.name: column for column in found}
-    return [
-        *(f"column {name!r} is gone since it was registered" for name in then if name not in now),
-        *(f"column {name!r} was added since it was registered" for name in now if name not in then),
-        *(
-            f"column {name!r} was {_spelled(then[name])}, is {_spelled(now[name])}"
-            for name in then
-            if name in now and then[name] != now[name]
-        ),
-    ]
-
-
-def _spelled(column: SinkColumn) -> str:
-    return f"{column.type}{'' if column.nullable else ' NOT NULL'}"
