@@ -153,6 +153,12 @@ class TestStuck:
 
         assert world.journal.get(operation.id).state is CONVERGING
         assert planes(world)["model_alias"].error == "it is 'old' after it was made '1'"
+        assert planes(world)["model_alias"].found == "old"
+        world.journal.retry(operation.id)
+        world.run()
+        assert planes(world)["model_alias"].attempts == 2
+        of_alias = [d for d in details(world, "plane_differs") if d and d["plane"] == "model_alias"]
+        assert len(of_alias) == 1
 
     def test_a_defect_in_a_projection_is_tried_again(
         self, world: World, outside: MemoryOutside, caplog: pytest.LogCaptureFixture

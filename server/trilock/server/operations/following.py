@@ -53,6 +53,8 @@ class Following:
         A value that others have put into a *shared* plane is recorded (I8).
         """
         row = self._plane(plane)
+        if (row.wanted, row.found) == (wanted, found):
+            return  # as at the last attempt
         detail = {"plane": plane, "wanted": wanted, "found": found}
         # What was found before, or was wanted until now, is no surprise.
         foreign = shared and row.wanted != "" and found not in {row.found, row.wanted}
