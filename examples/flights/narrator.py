@@ -31,6 +31,7 @@ class Narrator:
         self._console = Console(
             file=stream, width=width, highlight=False, markup=False, emoji=False
         )
+        self._columns = min(_COLUMNS, self._console.width - 4)
         self._began = time.monotonic()
 
     def elapsed(self) -> float:
@@ -60,7 +61,7 @@ class Narrator:
         indent = " " * (len(line) - len(line.lstrip()) + 4)
         shown = textwrap.wrap(
             line,
-            width=_COLUMNS,
+            width=self._columns,
             max_lines=_LINES,
             placeholder=" ...",
             subsequent_indent=indent,
