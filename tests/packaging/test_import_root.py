@@ -15,7 +15,7 @@ def test_the_root_is_a_namespace() -> None:
     assert spec.origin is None
 
 
-@pytest.mark.parametrize("portion", ["v1.core_pb2", "compat", "client", "server", "migrations"])
+@pytest.mark.parametrize("portion", ["v1.bundle_pb2", "compat", "client", "server", "migrations"])
 def test_every_portion_is_importable(portion: str) -> None:
     importlib.import_module(f"trilock.{portion}")
 
