@@ -1,5 +1,6 @@
 """A batch is written whole, once, or not at all; and the error says why not."""
 
+import asyncio
 import datetime as dt
 import decimal
 import math
@@ -26,6 +27,7 @@ from tests.support.sink_world import (
     write,
 )
 from trilock.client.sinks import (
+    AsyncSinkWriter,
     BatchIdReusedError,
     BatchRejectedError,
     SinkNotOpenError,
@@ -157,6 +159,17 @@ def test_pandas_and_arrow_are_tables_too(writer: SinkWriter, direct: SinkWorld) 
         (2, 2.5, None),
         (3, 3.5, None),
     ]
+
+
+def test_the_async_writer_is_the_same(direct: SinkWorld) -> None:
+    async def write_both() -> tuple[int, int]:
+        async with AsyncSinkWriter(direct.url, sink=NAME, epoch=4) as writer:
+            return await asyncio.gather(
+                writer.write(flights(f1=1.0)), writer.write(flights(f2=2.0, f3=3.0))
+            )
+
+    assert tuple(asyncio.run(write_both())) == (1, 2)
+    assert direct.sql("SELECT count(*) FROM predictions") == [(3,)]
 
 
 def test_values_of_python_arrive_as_the_database_has_them(world: SinkWorld) -> None:

@@ -4,6 +4,7 @@ Needs the extra `sinks` for PostgreSQL; SQLite needs nothing.
 """
 
 from trilock.client.errors import WriterFencedError
+from trilock.client.sinks.async_writer import AsyncSinkWriter
 from trilock.client.sinks.errors import (
     BatchIdReusedError,
     BatchRejectedError,
@@ -14,6 +15,7 @@ from trilock.client.sinks.errors import (
 from trilock.client.sinks.writer import SinkWriter
 
 __all__ = [
+    "AsyncSinkWriter",
     "BatchIdReusedError",
     "BatchRejectedError",
     "SinkNotOpenError",

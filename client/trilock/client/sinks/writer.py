@@ -90,10 +90,9 @@ class SinkWriter:
         self.close()
 
     def close(self) -> None:
-        """Close the connection. A writer that is used again opens another."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        """Close the connection, after the batch that is being written. Another write opens it."""
+        with self._turn:
+            self._drop_session()
 
     def write(self, rows: Rows, *, batch_id: str | None = None) -> int:
         """Write one batch and return how many rows it has.
@@ -123,6 +122,11 @@ class SinkWriter:
         with self._turn:
             return self._write(batch, epoch=epoch, batch_id=batch_id or uuid4().hex)
 
+    def _drop_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
     def _write(self, batch: Batch, *, epoch: int, batch_id: str) -> int:
         deadline = time.monotonic() + self._patience
         pause = _PAUSE_SECONDS
@@ -137,7 +141,7 @@ class SinkWriter:
                 raise BatchRejectedError(sink=self._sink, what=str(error)) from error
             except LostError as error:
                 # Whether the batch was written is unknown; its id makes a repeat harmless.
-                self.close()
+                self._drop_session()
                 what = f"the database does not answer: {error}"
             except ConflictError as error:
                 what = f"other writers were always faster: {error}"

@@ -59,12 +59,16 @@ class Catalog(Protocol):
         """Return whether trilock's own tables are there."""
         ...
 
-    def make(self, session: Session, table: Table, shape: Shape) -> None:
-        """Make the staging table and the image of *shape*; writers of the table may write them.
+    def make(self, session: Session, table: Table, shape: Shape, *, sink: str, epoch: int) -> None:
+        """Make what one epoch needs; whoever may write the table may write that.
 
         Raises:
             RefusedError: The database cannot make a table of the same shape.
         """
+        ...
+
+    def drop(self, session: Session, shape: Shape, *, sink: str, epoch: int) -> None:
+        """Drop what `make` made. Idempotent."""
         ...
 
     def exists(self, session: Session, relation: Relation) -> bool:

@@ -11,6 +11,7 @@ from trilock.client.sinks.session import LockTimeoutError, LostError, Session, S
 from trilock.server.domain.sink import SinkColumn
 from trilock.server.sinks.catalog import Table
 from trilock.server.sinks.fences import own_tables
+from trilock.server.sinks.postgres_function import dispatcher, writer_function, writer_name
 
 _TIMEOUT_SECONDS: Final = 2.0
 _END_SECONDS: Final = 5.0
@@ -154,12 +155,13 @@ class PostgresCatalog:
             moment="timestamptz",
         ):
             session.execute(statement)
+        session.execute(dispatcher().replace("%", "%%"))
 
     def prepared(self, session: Session) -> bool:
         """See Catalog."""
         return self.exists(session, Relation(schema=SCHEMA, name="batch"))
 
-    def make(self, session: Session, table: Table, shape: Shape) -> None:
+    def make(self, session: Session, table: Table, shape: Shape, *, sink: str, epoch: int) -> None:
         """See Catalog."""
         relation, quote = self._dialect.relation, self._dialect.quote
         staging = relation(shape.staging)
@@ -183,6 +185,15 @@ class PostgresCatalog:
             )
             made.append(image)
         self._grant(session, table, made)
+        # A percent sign is doubled, as in every statement of this dialect.
+        session.execute(writer_function(shape, sink=sink, epoch=epoch).replace("%", "%%"))
+
+    def drop(self, session: Session, shape: Shape, *, sink: str, epoch: int) -> None:
+        """See Catalog."""
+        session.execute(f"DROP FUNCTION IF EXISTS {writer_name(sink, epoch=epoch)}")
+        for relation in (shape.staging, shape.image):
+            if relation is not None:
+                session.execute(f"DROP TABLE IF EXISTS {self._dialect.relation(relation)}")
 
     def _grant(self, session: Session, table: Table, made: list[str]) -> None:
         """Let whoever may write the table write what was made beside it."""

@@ -79,9 +79,7 @@ class SinkRecords:
                 return
             if fence.state is not FenceState.CLOSED:
                 raise SinkError(sink=name, problems=[f"epoch {epoch} is {fence.state}"])
-            for relation in (fence.shape.staging, fence.shape.image):
-                if relation is not None and self._catalog.exists(session, relation):
-                    session.execute(f"DROP TABLE {session.dialect.relation(relation)}")
+            self._catalog.drop(session, fence.shape, sink=name, epoch=epoch)
 
     def _fence(self, session: Session, sink: Sink, *, epoch: int) -> Fence:
         name = f"epoch {epoch} of {sink.ref}"

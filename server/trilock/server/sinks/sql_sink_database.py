@@ -133,7 +133,9 @@ class SqlSinkDatabase:
         with self._session(sink) as session, session.transaction():
             fence = _fences(session, sink, epoch=epoch).read(lock=True)
             if fence is not None and fence.shape and self._has_staging(session, fence):
-                _drop_if_empty(session, fence.shape)
+                staging = session.dialect.relation(fence.shape.staging)
+                if not session.rows(f"SELECT 1 FROM {staging} LIMIT 1"):  # noqa: S608 - quoted
+                    self._catalog.drop(session, fence.shape, sink=str(sink.ref), epoch=epoch)
 
     def staged(self, sink: Sink, *, epoch: int) -> StagedRows:
         """See SinkDatabase."""
@@ -209,7 +211,7 @@ class SqlSinkDatabase:
             release=release_name(name, epoch=epoch),
             triggers=table.triggers,
         )
-        self._catalog.make(session, table, shape)
+        self._catalog.make(session, table, shape, sink=name, epoch=epoch)
         self._checkpoint("open:made")
         _fences(session, sink, epoch=epoch).insert(state, shape=shape)
 
@@ -303,12 +305,3 @@ class SqlSinkDatabase:
 
 def _fences(session: Session, sink: Sink, *, epoch: int) -> Fences:
     return Fences(session, sink=str(sink.ref), epoch=epoch)
-
-
-def _drop_if_empty(session: Session, shape: Shape) -> None:
-    staging = session.dialect.relation(shape.staging)
-    if session.rows(f"SELECT 1 FROM {staging} LIMIT 1"):  # noqa: S608 - a quoted identifier
-        return
-    session.execute(f"DROP TABLE {staging}")
-    if shape.image is not None:
-        session.execute(f"DROP TABLE {session.dialect.relation(shape.image)}")

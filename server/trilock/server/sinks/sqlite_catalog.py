@@ -108,8 +108,9 @@ class SqliteCatalog:
         """See Catalog."""
         return self.exists(session, Relation(schema=None, name=f"{PREFIX}batch"))
 
-    def make(self, session: Session, table: Table, shape: Shape) -> None:
+    def make(self, session: Session, table: Table, shape: Shape, *, sink: str, epoch: int) -> None:
         """See Catalog."""
+        del sink, epoch
         quote, name = SqliteDialect().quote, shape.staging.name
         ((sql,),) = session.rows(
             "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name",
@@ -140,6 +141,13 @@ class SqliteCatalog:
                 f"{ColumnName.EXISTED} integer NOT NULL, {ColumnName.MODE} text NOT NULL, "
                 f"{ColumnName.BATCH} integer NOT NULL, UNIQUE ({keys}))"
             )
+
+    def drop(self, session: Session, shape: Shape, *, sink: str, epoch: int) -> None:
+        """See Catalog."""
+        del sink, epoch
+        for relation in (shape.staging, shape.image):
+            if relation is not None:
+                session.execute(f"DROP TABLE IF EXISTS {session.dialect.relation(relation)}")
 
     def exists(self, session: Session, relation: Relation) -> bool:
         """See Catalog."""
