@@ -29,7 +29,7 @@ test: setup ## Every test, on all cores
 
 .PHONY: quick
 quick: setup ## The tests that start nothing (no Feast, no MLflow, no server process)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest --numprocesses auto -m "not slow"
 
 .PHONY: lock
 lock: ## Renew requirements.lock (versions and hashes, no index address)
