@@ -8,6 +8,7 @@ from trilock.server.rpc.convert import operation_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating
+from trilock.server.usecases.cancel_operation import cancel_operation
 from trilock.server.usecases.describe_operation import OperationStatus, describe_operation
 from trilock.v1 import operation_service_pb2, operation_service_pb2_grpc
 
@@ -87,7 +88,8 @@ class OperationService(Service, operation_service_pb2_grpc.OperationServiceServi
             operation = check.name("name", request.name, operation_id)
             reason = check.text("reason", request.reason)
         await self.threads.quick(
-            self.runtime.journal.cancel,
+            cancel_operation,
+            self.runtime,
             operation,
             reason=reason,
             principal=current_principal().name,
