@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from examples.flights import processes
-from examples.flights.narrator import Narrator
+from examples.flights.narrator import Narrator, place
 from examples.flights.world import FEATURE_FOLDER, LIVE_PROJECT, MODEL, World
 
 SETTINGS: Final = f"""
@@ -125,7 +125,9 @@ class Deployment:
         Raises:
             UnexpectedError: It does not begin to.
         """
-        self._narrator.typed(f"export TRILOCK_CONFIG={self.config}")
+        shown = place(self.config)
+        here = "" if shown == str(self.config) else "$PWD/"
+        self._narrator.typed(f"export TRILOCK_CONFIG={here}{shown}")
         self._narrator.typed("trilock serve &")
         with (
             self.server_log.open("wb") as log,
@@ -140,7 +142,7 @@ class Deployment:
             with self._narrator.waiting("it starts"):
                 line = _first_line(server)
             if not line.startswith("serving on "):
-                raise UnexpectedError(f"trilock serve did not begin: see {self.server_log}")
+                raise UnexpectedError(f"trilock serve did not begin: see {place(self.server_log)}")
             self._narrator.printed(line)
             self.address = line.removeprefix("serving on ")
             self._environment["TRILOCK_SERVER"] = self.address
@@ -181,8 +183,8 @@ class Deployment:
             log.write("\n".join((f"$ {typed}", *lines, f"exit code {code}", "", "")))
         if code != expected:
             raise UnexpectedError(
-                f"`{typed}` ended with exit code {code}, not {expected}: see {self.commands_log}"
-                f" and {self.server_log}"
+                f"`{typed}` ended with exit code {code}, not {expected}: "
+                f"see {place(self.commands_log)} and {place(self.server_log)}"
             )
         return Ran(code=code, lines=tuple(lines), began=began, seconds=seconds)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from examples.flights import sink, vendors
-from examples.flights.world import MODEL, World
+from examples.flights.world import LIVE_PROJECT, MODEL, World
 
 from trilock.server.planes.feast_definitions import definition_bytes
 
@@ -42,6 +42,15 @@ def definitions(world: World, *, project: str) -> Definitions:
             for name, proto in registry.execute(query, (project,)):
                 found[kind, name] = definition_bytes(kind, proto)
     return found
+
+
+def mirrored(world: World, *, project: str) -> bool:
+    """Return whether the live Feast project defines everything as *project* does.
+
+    What else it defines is not read by anybody: trilock never deletes definitions.
+    """
+    own, live = definitions(world, project=project), definitions(world, project=LIVE_PROJECT)
+    return bool(own) and own == {key: live.get(key) for key in own}
 
 
 def fingerprint(world: World) -> str:

@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, TextIO
 
 from rich.console import Console
@@ -20,6 +21,12 @@ _WIDE: Final = 10_000
 _COLUMNS: Final = 116
 _LINES: Final = 2
 """How much of one line of a command's output is shown; the logs have the rest."""
+
+
+def place(path: Path) -> str:
+    """Return how *path* is told: as seen from the current folder, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 class Narrator:

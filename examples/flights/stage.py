@@ -10,11 +10,11 @@ from typing import Final
 
 import pandas as pd
 from examples.flights import evidence, flights, processes, sink
-from examples.flights.deployment import Deployment
+from examples.flights.deployment import Deployment, UnexpectedError
 from examples.flights.narrator import Narrator
 from examples.flights.report import Report
 from examples.flights.serve import Server
-from examples.flights.world import DAYS, FIRST_DAY, World
+from examples.flights.world import DAYS, FIRST_DAY, LIVE_PROJECT, World
 
 from trilock.client import LiveBundle
 from trilock.client.sinks import SinkWriter
@@ -79,6 +79,21 @@ class Stage:
     def batch(self, number: int, *, version: str = "v1") -> pd.DataFrame:
         """Return the *number*-th batch of flights, see `flights.batch`."""
         return flights.batch(self.world, number, version=version)
+
+    def look_at_followers(self, live: LiveBundle) -> None:
+        """See that those follow who do not ask trilock: MLflow's alias, Feast's live project.
+
+        Raises:
+            UnexpectedError: They do not.
+        """
+        version, own = evidence.live_version(self.world), live.feature_project
+        same = evidence.mirrored(self.world, project=own)
+        self.narrator.seen(
+            f"MLflow: delay@production is version {version}; "
+            f"Feast: project {LIVE_PROJECT} is {'' if same else 'not '}defined as {own}"
+        )
+        if version != live.model_version or not same:
+            raise UnexpectedError("MLflow or Feast has not followed the live bundle")
 
     def look_into_sink(self) -> None:
         """Say what is in the table, and what beside it."""

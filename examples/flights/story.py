@@ -23,7 +23,7 @@ from examples.flights import processes, recovery, version_1, version_2
 from examples.flights.deployment import Deployment, clean_environment
 from examples.flights.fleet import Fleet
 from examples.flights.folder import FolderError, claimed
-from examples.flights.narrator import Narrator
+from examples.flights.narrator import Narrator, place
 from examples.flights.report import PROOFS, Report
 from examples.flights.stage import Stage
 from examples.flights.world import World
@@ -69,7 +69,7 @@ def _tell_in(root: Path, environment: Mapping[str, str]) -> int:
         report=report,
     )
     narrator.say("trilock demo: a bad release is taken back: model, features and sink together")
-    narrator.say(f"all of it is in {root}, nothing outside is touched")
+    narrator.say(f"all of it is in {place(root)}, nothing outside is touched")
     problem = ""
     try:
         _tell(stage)
@@ -86,9 +86,9 @@ def _tell_in(root: Path, environment: Mapping[str, str]) -> int:
     if problem:
         logs = (root / _LOG, stage.trilock.commands_log, stage.trilock.server_log)
         narrator.say(f"FAILED: {problem}", style="bold red")
-        narrator.say(f"logs: {', '.join(str(log) for log in logs if log.exists())}")
+        narrator.say(f"logs: {', '.join(place(log) for log in logs if log.exists())}")
         return 1
-    narrator.say(f"every proof holds; {root / REPORT} has them", style="bold")
+    narrator.say(f"every proof holds: {place(root / REPORT)} has them", style="bold")
     return 0
 
 

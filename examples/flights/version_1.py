@@ -58,7 +58,6 @@ def release(stage: Stage, v1: Version) -> None:
         )
         trilock.run("record", "--model-version", v1.model, "--service", v1.service)
         trilock.run("promote", "1", *WINDOW)
-        narrator.seen(f"MLflow: delay@production is version {evidence.live_version(stage.world)}")
 
 
 def serve(stage: Stage, fleet: Fleet) -> Baseline:
@@ -67,6 +66,7 @@ def serve(stage: Stage, fleet: Fleet) -> Baseline:
     with stage.step("serve_v1", f"{SIZE} serving processes are told what is live, and serve"):
         narrator.explain("until the release is final, what it writes waits in a staging table")
         live = fleet.live()
+        stage.look_at_followers(live)
         asked = stage.batch(0)
         with narrator.working(
             f"model version {live.model_version} predicts {len(asked):,} flights"

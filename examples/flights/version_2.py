@@ -64,7 +64,6 @@ def release(stage: Stage, v2: Version) -> None:
         planned = trilock.run("plan", "promote", "2", *WINDOW, hide_from="bundle 2: ")
         plan = planned.find("plan ").split()[1].rstrip(":")
         trilock.run("promote", "2", *WINDOW, "--plan", plan)
-        narrator.seen(f"MLflow: delay@production is version {evidence.live_version(world)}")
 
 
 def serve(stage: Stage, fleet: Fleet) -> Served:
@@ -72,6 +71,7 @@ def serve(stage: Stage, fleet: Fleet) -> Served:
     trilock, narrator = stage.trilock, stage.narrator
     with stage.step("serve_v2", "Version 2 serves the next flights, and soaks"):
         live = fleet.live()
+        stage.look_at_followers(live)
         server = stage.server(live)
         asked = stage.batch(1)
         with narrator.working(

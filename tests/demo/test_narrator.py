@@ -1,6 +1,8 @@
 import io
+from pathlib import Path
 
-from examples.flights.narrator import Narrator
+import pytest
+from examples.flights.narrator import Narrator, place
 
 
 def told() -> tuple[Narrator, io.StringIO]:
@@ -68,3 +70,10 @@ def test_a_proof_that_fails_stands_out_without_colour() -> None:
     assert stream.getvalue() == (
         "    proof  table_clean: 0 rows\n    FAILED  table_clean: 7 rows\n"
     )
+
+
+def test_places_are_told_as_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert place(tmp_path / "build" / "demo") == "build/demo"
+    assert place(tmp_path.parent) == str(tmp_path.parent)

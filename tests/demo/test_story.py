@@ -45,7 +45,7 @@ class TestEnd:
         assert story.main(tmp_path) == 0
 
         lines = capsys.readouterr().out.splitlines()
-        assert lines[-1] == f"every proof holds; {tmp_path}/report.json has them"
+        assert lines[-1] == f"every proof holds: {tmp_path}/report.json has them"
         assert "    error_rose             yes    seen" in lines
         assert told(tmp_path)["ok"] is True
 
