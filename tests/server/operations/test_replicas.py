@@ -12,15 +12,18 @@ import pytest
 from sqlmodel import select
 
 from tests.support.operations import (
+    NOBODY,
     FolderOutside,
     World,
+    plan,
     populate,
+    register,
     started,
 )
 from tests.support.values import ALIAS, MODEL
 from trilock.server.domain.errors import BusyError, WrongStateError
 from trilock.server.domain.names import AliasRef, OperationId, alias_name
-from trilock.server.domain.operation import OperationState
+from trilock.server.domain.operation import OperationKind, OperationState
 from trilock.server.store.database import Database
 from trilock.server.store.tables import LockRow, OperationEventRow
 
@@ -94,11 +97,23 @@ def test_many_submits_of_one_request_start_one_operation(
     make_world: Callable[[str], World],
 ) -> None:
     worlds = [make_world("A"), make_world("B")]
-    with ThreadPoolExecutor(8) as pool:
-        submits = [pool.submit(worlds[n % 2].promote, 1, request_id="r-1") for n in range(64)]
-        ids = {submit.result().id for submit in submits}
 
-    assert len(ids) == 1
+    def submit(n: int) -> OperationId:
+        world = worlds[n % 2]
+        with world.database.write() as session:
+            return world.journal.submit(
+                session,
+                plan(OperationKind.PROMOTE, ALIAS, register("staging", "s1")),
+                request_id="r-1",
+                request_hash="h",
+                cause=NOBODY,
+                release=None,
+                scopes=(),
+            ).id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(submit, range(64)))) == 1
+
     assert len(worlds[0].journal.list()) == 1
 
 
