@@ -79,6 +79,9 @@ class World:
     def models(self) -> tuple[str, ...]:
         return (MODEL,)
 
+    def has_mirror(self, model: str) -> bool:
+        return model == MODEL
+
     def planes(self, model: str) -> Planes:
         if model != MODEL:
             raise UnknownConnectionError(kind="model", name=model, known=self.models())

@@ -44,6 +44,11 @@ class SettingsConnections:
         """See Connections."""
         return tuple(sorted(self._settings.models))
 
+    def has_mirror(self, model: str) -> bool:
+        """See Connections."""
+        settings = self._settings.models.get(model)
+        return settings is not None and settings.mirror_project is not None
+
     def planes(self, model: str) -> Planes:
         """See Connections."""
         settings = self._settings.models.get(model)

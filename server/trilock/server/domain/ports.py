@@ -298,6 +298,14 @@ class Connections(Protocol):
         """Return the names of the models in the settings, sorted."""
         ...
 
+    def has_mirror(self, model: str) -> bool:
+        """Return whether the settings name a mirror project for *model*; opens nothing.
+
+        False for a model that is not in them (any more): a rollback needs no
+        settings (I7), so it must not be stopped by them.
+        """
+        ...
+
     def planes(self, model: str) -> Planes:
         """Return the planes of *model*.
 

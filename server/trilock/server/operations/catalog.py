@@ -48,14 +48,17 @@ class Projections:
         self._sinks = Sinks(database, connections)
 
     def of_model(self, model: str) -> Sequence[Projection]:
-        """Return the planes of *model*, in the order in which they are driven."""
-        planes = self._connections.planes(model)
+        """Return the planes of *model*, in the order in which they are driven.
+
+        No plane is opened: one whose settings are broken, or gone, fails when it is
+        driven, and holds up neither the others nor a rollback.
+        """
         with self._database.read() as session:
             has_sinks = bool(list_sinks(session, model=model_name(model)))
         return [
             *([self._sinks] if has_sinks else []),
             self._model_alias,
-            *([self._feature_mirror] if planes.mirror_project else []),
+            *([self._feature_mirror] if self._connections.has_mirror(model) else []),
         ]
 
     def __call__(self, live: LiveRow) -> Sequence[Projection]:
