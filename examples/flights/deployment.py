@@ -142,7 +142,10 @@ class Deployment:
             with self._narrator.waiting("it starts"):
                 line = _first_line(server)
             if not line.startswith("serving on "):
-                raise UnexpectedError(f"trilock serve did not begin: see {place(self.server_log)}")
+                said = self.server_log.read_text(encoding="utf-8", errors="replace").strip()
+                raise UnexpectedError(
+                    f"`trilock serve` did not begin: {said or 'it said nothing'}".splitlines()[0]
+                )
             self._narrator.printed(line)
             self.address = line.removeprefix("serving on ")
             self._environment["TRILOCK_SERVER"] = self.address

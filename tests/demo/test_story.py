@@ -276,7 +276,7 @@ class TestDeployment:
         trilock.configure()
         trilock.config.write_text("[server]\nlisten = 7\n")
 
-        said = r"did not begin: see .*server\.log"
+        said = r"`trilock serve` did not begin: error: .*listen"
         with pytest.raises(UnexpectedError, match=said), trilock.serving():
             pass
 
