@@ -13,7 +13,7 @@ from sqlmodel import Session, col, delete, select
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow
-from trilock.server.operations.records import database_now, end, note
+from trilock.server.operations.records import database_now, end, note, tell
 from trilock.server.store.releases import get_live
 from trilock.server.store.tables import LiveTable, OperationRow, PlaneStateRow
 
@@ -99,7 +99,9 @@ class Following:
             state = self._state_of(row, converged.values())
             if state is not None:
                 end(row, state)
-                note(self._session, row, kind=state.lower(), owner=self._owner, epoch=self._epoch)
+                note(
+                    self._session, row.id, kind=state.lower(), owner=self._owner, epoch=self._epoch
+                )
         whole = all(revision >= self._live.revision for revision in converged.values())
         if whole and self._live.converged_revision < self._live.revision:
             self._live.converged_revision = self._live.revision
@@ -153,12 +155,11 @@ class Following:
         """Tell those who wait for an operation that a plane has changed; None adds no event."""
         for row in self._operations:
             if kind is None:
-                row.version += 1
-                self._session.add(row)
+                tell(self._session, row.id)
             else:
                 note(
                     self._session,
-                    row,
+                    row.id,
                     kind=kind,
                     owner=self._owner,
                     epoch=self._epoch,

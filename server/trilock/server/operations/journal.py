@@ -155,7 +155,7 @@ class Journal:
         ]
         session.add_all(steps)
         robbed = locks.take(session, scopes, operation_id=operation_id, preempts=preempts)
-        note(session, row, kind="submitted", detail={"robbed": list(robbed)} if robbed else None)
+        note(session, row.id, kind="submitted", detail={"robbed": list(robbed)} if robbed else None)
         for loser in robbed:
             self._preempt(session, loser, by=row)
         session.flush()
@@ -214,7 +214,7 @@ class Journal:
                 by = f" by {principal}" if principal else ""
                 why = f": {reason}" if reason else ""
                 _turn_back_at_once(session, row, message=f"cancelled{by}{why}")
-                note(session, row, kind="cancelled", detail={"by": principal, "reason": reason})
+                note(session, row.id, kind="cancelled", detail={"by": principal, "reason": reason})
         return self.get(operation_id)
 
     def retry(self, operation_id: OperationId) -> Operation:
@@ -240,7 +240,7 @@ class Journal:
                     )
                     .values(not_before_ms=0)
                 )
-            note(session, row, kind="retried")
+            note(session, row.id, kind="retried")
         return self.get(operation_id)
 
     def wait(
@@ -276,7 +276,7 @@ class Journal:
             _turn_back_at_once(session, row, message=f"pre-empted by operations/{by.id}")
         else:
             row.not_before_ms = 0
-        note(session, row, kind="preempted", detail={"by": by.id})
+        note(session, row.id, kind="preempted", detail={"by": by.id})
 
 
 def _turn_back_at_once(session: Session, row: OperationRow, *, message: str) -> None:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, delete, select, update
 
 from trilock.server.domain.errors import UnavailableError
@@ -29,6 +30,8 @@ from trilock.server.store.tables import LeaseRow
 
 TTL: Final = 10.0
 """Seconds until somebody else may take over from a holder that died."""
+
+_LEASES: Final = LeaseRow.metadata.tables["lease"]
 
 _CALL_SHARE: Final = 0.8
 """How much of a lease an outside call may need, so that it ends before the lease does."""
@@ -152,9 +155,9 @@ class Leases:
         return int(self._ttl * 1000)
 
     def _renew(self, session: Session, lease: Lease) -> None:
-        renewed = session.exec(
-            update(LeaseRow)
-            .where(col(LeaseRow.scope) == lease.scope, col(LeaseRow.epoch) == lease.epoch)
+        renewed = session.connection().execute(
+            sa.update(_LEASES)
+            .where(_LEASES.c.scope == lease.scope, _LEASES.c.epoch == lease.epoch)
             .values(until_ms=db_now_ms() + self._ttl_ms)
         )
         if renewed.rowcount != 1:

@@ -7,7 +7,9 @@ and writes the event of what it tells of, so the history has no gap.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from trilock.server.domain.operation import JsonValue, Operation, OperationState, StepState
@@ -16,10 +18,12 @@ from trilock.server.operations.lease import Lease, Leases
 from trilock.server.operations.records import (
     ABORTED,
     ACTIVE,
+    STEPS,
     database_now,
     end,
     lock_operation,
     note,
+    set_step,
     steps_of,
     to_domain,
 )
@@ -95,18 +99,21 @@ class Ledger:
 
     def started(self, entry: Entry, *, before: JsonValue) -> None:
         """Write the intent, with what it is going to replace."""
-        with self._write() as (session, row):
-            step = self._step(session, entry)
-            step.state = StepState.STARTED.value
-            step.attempts = entry.attempts + 1
-            step.before = before
-            step.started_ms = step.started_ms or now_ms()
-            self._note(session, row, "started", step=entry.step)
+        with self._leases.fenced(self._lease) as session:
+            self._note(session, "started", step=entry.step)
+            self._set(
+                session,
+                entry,
+                state=StepState.STARTED.value,
+                attempts=entry.attempts + 1,
+                before=before,
+                started_ms=_first_time(),
+            )
 
     def done(self, entry: Entry, *, before: JsonValue, result: JsonValue) -> None:
         """Write the outcome of a step."""
-        with self._write() as (session, row):
-            self._done(session, row, entry, before=before, result=result)
+        with self._leases.fenced(self._lease) as session:
+            self._done(session, entry, before=before, result=result)
 
     def run_local(self, entry: Entry, work: Callable[[Session], JsonValue], *, pivot: bool) -> None:
         """Do *work* and write its outcome, together; or turn back, if it was told to."""
@@ -118,15 +125,15 @@ class Ledger:
                 self._turn_back(session, row)
                 return
             result = work(session)
-            self._done(session, row, entry, before=None, result=result)
+            self._done(session, entry, before=None, result=result)
             if pivot:
                 self._pass_pivot(session, row, revision=result["revision"])
 
     def undone(self, entry: Entry, work: Callable[[Session], None] = lambda _: None) -> None:
         """Do *work* and write that a step is taken back, together."""
-        with self._write() as (session, row):
+        with self._write() as (session, _):
             work(session)
-            self._undone(session, row, entry)
+            self._undone(session, entry)
 
     def failed(self, entry: Entry, *, reason: str, message: str, wait: float | None) -> bool:
         """Write a failure on the way forward; return whether it goes on now, back.
@@ -138,7 +145,7 @@ class Ledger:
             wait: Seconds until it is tried again; None to turn back.
         """
         with self._write() as (session, row):
-            self._failed(session, row, entry, reason=reason, message=message)
+            self._failed(session, entry, reason=reason, message=message)
             if wait is None or _told_to_turn_back(session, row):
                 self._turn_back(session, row, reason=reason, message=f"{entry.step}: {message}")
                 return True
@@ -157,9 +164,9 @@ class Ledger:
             wait: Seconds until it is tried again; None if nothing is left to take back.
         """
         with self._write() as (session, row):
-            self._failed(session, row, entry, reason=reason, message=message)
+            self._failed(session, entry, reason=reason, message=message)
             if wait is None:
-                self._undone(session, row, entry)
+                self._undone(session, entry)
             else:
                 self._park(session, row, seconds=wait)
 
@@ -174,15 +181,14 @@ class Ledger:
             locks.give_back(session, operation_id=self._id)
             row = lock_operation(session, self._id)
             end(row, state)
-            self._note(session, row, state.lower())
+            self._note(session, state.lower())
             self._leases.drop(session, self._lease)
 
     def leave(self, entry: Entry, *, message: str, wait: float) -> None:
         """Leave the operation to a server that knows the step."""
         with self._write() as (session, row):
-            step = self._step(session, entry)
-            step.error = message
-            self._note(session, row, "left", step=entry.step, message=message)
+            self._set(session, entry, error=message)
+            self._note(session, "left", step=entry.step, message=message)
             self._park(session, row, seconds=wait)
 
     def let_go(self) -> None:
@@ -196,36 +202,29 @@ class Ledger:
             yield session, lock_operation(session, self._id)
 
     def _done(
-        self,
-        session: Session,
-        row: OperationRow,
-        entry: Entry,
-        *,
-        before: JsonValue,
-        result: JsonValue,
+        self, session: Session, entry: Entry, *, before: JsonValue, result: JsonValue
     ) -> None:
-        step = self._step(session, entry)
-        step.state = StepState.DONE.value
-        step.before, step.result, step.error = before, result, ""
-        step.ended_ms = now_ms()
-        step.started_ms = step.started_ms or step.ended_ms
-        self._note(session, row, "done", step=entry.step)
+        self._note(session, "done", step=entry.step)
+        self._set(
+            session,
+            entry,
+            state=StepState.DONE.value,
+            before=before,
+            result=result,
+            error="",
+            started_ms=_first_time(),
+            ended_ms=now_ms(),
+        )
 
-    def _undone(self, session: Session, row: OperationRow, entry: Entry) -> None:
+    def _undone(self, session: Session, entry: Entry) -> None:
+        self._note(session, "undone", step=entry.step)
         # The error stays: it says why it was hard to take back, or what was left.
-        step = self._step(session, entry)
-        step.state = StepState.UNDONE.value
-        step.ended_ms = now_ms()
-        self._note(session, row, "undone", step=entry.step)
+        self._set(session, entry, state=StepState.UNDONE.value, ended_ms=now_ms())
 
-    def _failed(
-        self, session: Session, row: OperationRow, entry: Entry, *, reason: str, message: str
-    ) -> None:
-        step = self._step(session, entry)
+    def _failed(self, session: Session, entry: Entry, *, reason: str, message: str) -> None:
+        self._note(session, "failed", step=entry.step, reason=reason, message=message)
         # The same number that `started` wrote, if it came so far.
-        step.attempts = entry.attempts + 1
-        step.error = message
-        self._note(session, row, "failed", step=entry.step, reason=reason, message=message)
+        self._set(session, entry, attempts=entry.attempts + 1, error=message)
 
     def _turn_back(
         self, session: Session, row: OperationRow, *, reason: str = "", message: str = ""
@@ -236,7 +235,7 @@ class Ledger:
         if not row.error_reason:
             row.error_reason = reason or ABORTED
             row.error_message = message or "its deadline came before its pivot"
-        self._note(session, row, "turned_back", reason=row.error_reason, message=row.error_message)
+        self._note(session, "turned_back", reason=row.error_reason, message=row.error_message)
 
     def _pass_pivot(self, session: Session, row: OperationRow, *, revision: int) -> None:
         row.pivot_revision = revision
@@ -244,7 +243,7 @@ class Ledger:
             row.state = OperationState.CONVERGING.value
         else:
             end(row, OperationState.SUCCEEDED)
-        self._note(session, row, row.state.lower(), revision=revision)
+        self._note(session, row.state.lower(), revision=revision)
         locks.give_back(session, operation_id=self._id)
         self._leases.drop(session, self._lease)
 
@@ -252,23 +251,22 @@ class Ledger:
         row.not_before_ms = database_now(session) + int(seconds * 1000)
         self._leases.free(session, self._lease)
 
-    def _step(self, session: Session, entry: Entry) -> OperationStepRow:
-        return session.exec(
-            select(OperationStepRow).where(
-                OperationStepRow.operation == self._id,
-                OperationStepRow.position == entry.position,
-            )
-        ).one()
+    def _set(self, session: Session, entry: Entry, **values: Any) -> None:  # noqa: ANN401 - JSON
+        set_step(session, self._id, position=entry.position, **values)
 
-    def _note(self, session: Session, row: OperationRow, kind: str, **detail: JsonValue) -> None:
+    def _note(self, session: Session, kind: str, **detail: JsonValue) -> None:
         note(
             session,
-            row,
+            self._id,
             kind=kind,
             epoch=self._lease.epoch,
             owner=self._lease.owner,
             detail=detail or None,
         )
+
+
+def _first_time() -> sa.ColumnElement[int]:
+    return sa.func.coalesce(STEPS.c.started_ms, now_ms())
 
 
 def _told_to_turn_back(session: Session, row: OperationRow) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.errors import NotFoundError
@@ -21,6 +22,11 @@ from trilock.server.store.tables import OperationEventRow, OperationRow, Operati
 
 ABORTED: Final = "ABORTED"
 """Reason of an operation that was told to turn back: cancelled, too late, pre-empted."""
+
+# Statements on tables, where a step is written: objects take several times as long.
+STEPS: Final = OperationStepRow.metadata.tables["operation_step"]
+_OPERATIONS: Final = OperationRow.metadata.tables["operation"]
+_EVENTS: Final = OperationEventRow.metadata.tables["operation_event"]
 
 ACTIVE: Final = tuple(state.value for state in ACTIVE_STATES)
 
@@ -49,24 +55,39 @@ def lock_operation(session: Session, operation_id: str) -> OperationRow:
 
 def note(
     session: Session,
-    row: OperationRow,
+    operation_id: str,
     *,
     kind: str,
     epoch: int = 0,
     owner: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Append an event, and tell those who wait for *row* that it changed.
+    """Append an event, and tell those who wait for the operation that it changed.
 
     Always in the transaction of what it tells of.
     """
-    row.version += 1
-    session.add(row)
-    session.add(
-        OperationEventRow(
-            operation=row.id, at_ms=now_ms(), epoch=epoch, owner=owner, kind=kind, detail=detail
-        )
+    tell(session, operation_id)
+    event = sa.insert(_EVENTS).values(
+        operation=operation_id,
+        at_ms=now_ms(),
+        epoch=epoch,
+        owner=owner,
+        kind=kind,
+        detail=detail,
     )
+    session.connection().execute(event.inline())
+
+
+def tell(session: Session, operation_id: str) -> None:
+    """Tell those who wait for the operation that something about it changed."""
+    bump = sa.update(_OPERATIONS).values(version=_OPERATIONS.c.version + 1)
+    session.connection().execute(bump.where(_OPERATIONS.c.id == operation_id))
+
+
+def set_step(session: Session, operation_id: str, *, position: int, **values: Any) -> None:  # noqa: ANN401
+    """Change columns of one step's row."""
+    change = sa.update(STEPS).where(STEPS.c.operation == operation_id, STEPS.c.position == position)
+    session.connection().execute(change.values(**values))
 
 
 def end(row: OperationRow, state: OperationState) -> None:

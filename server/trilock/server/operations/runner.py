@@ -166,5 +166,5 @@ class Runner:
             # Somebody else brought it to its end since this runner looked.
             self._leases.drop(session, lease)
             return False
-        note(session, row, kind="claimed", epoch=lease.epoch, owner=lease.owner)
+        note(session, row.id, kind="claimed", epoch=lease.epoch, owner=lease.owner)
         return True
