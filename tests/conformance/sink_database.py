@@ -491,7 +491,7 @@ class SinkDatabaseContract:
         opened.merge(sink, epoch=4)
         write(world, flights(f2=2.0), epoch=4)
         assert world.sql("SELECT * FROM log WHERE flight = 2") == [
-            (2, 2.0, "models/delay/releases/4")
+            (2, 2.0, "models/delay/releases/4@4")
         ]
         opened.close(sink, epoch=4)
 

@@ -113,7 +113,7 @@ def test_an_append_only_table_with_odd_names(world: PostgresSinkWorld) -> None:
     database(world).open_direct(sink, epoch=4)
 
     assert _write(world, [{'fl"ight %': 1}, {'fl"ight %': 1}], batch_id="a") == 2
-    assert world.sql('SELECT * FROM "it\'s 100%"') == [(1, "models/delay/releases/4")] * 2
+    assert world.sql('SELECT * FROM "it\'s 100%"') == [(1, "models/delay/releases/4@4")] * 2
 
 
 def test_a_transaction_of_another_isolation_is_refused(world: PostgresSinkWorld) -> None:

@@ -32,7 +32,7 @@ PREFIX: Final = "trilock__"
 """Starts the name of every column and table of trilock's own."""
 
 RELEASE_COLUMN: Final = "trilock_release"
-"""A text column of this name is filled with the release's resource name."""
+"""A text column of this name is filled with what `release_name` says."""
 
 _MAX_IDENTIFIER: Final = 63
 """Bytes; PostgreSQL cuts longer names, which could make two names one."""
@@ -123,7 +123,7 @@ class Shape:
     """Empty for an append-only sink."""
     columns: tuple[ShapeColumn, ...]
     release: str
-    """The release's resource name, for `RELEASE_COLUMN`."""
+    """What `release_name` says, for `RELEASE_COLUMN`."""
     triggers: bool
     """Whether triggers of the table may change what is written."""
 
@@ -178,9 +178,17 @@ def incoming_name(shape: Shape) -> str:
 
 
 def release_name(sink: str, *, epoch: int) -> str:
-    """Return the resource name of the release whose number is *epoch*."""
+    """Return what tells the rows of *epoch* from all others, led by its release's name.
+
+    A server that was restored from a copy gives the names of releases again.
+    """
     model = sink.split("/sinks/", maxsplit=1)[0]
-    return f"{model}/releases/{epoch}"
+    return f"{model}/releases/{release_number(epoch)}@{epoch}"
+
+
+def release_number(epoch: int) -> int:
+    """Return the number of the release that *epoch* was made for: its lowest 20 bits."""
+    return epoch & 0xFFFFF
 
 
 def _tag(sink: str) -> str:

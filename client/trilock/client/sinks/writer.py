@@ -19,7 +19,13 @@ from trilock.client.sinks.errors import (
     SinkNotOpenError,
     SinkUnavailableError,
 )
-from trilock.client.sinks.layout import RELEASE_COLUMN, FenceState, LayoutVersionError, Shape
+from trilock.client.sinks.layout import (
+    RELEASE_COLUMN,
+    FenceState,
+    LayoutVersionError,
+    Shape,
+    release_number,
+)
 from trilock.client.sinks.rows import Batch, MalformedRowsError, Rows, to_batch
 from trilock.client.sinks.session import (
     ConflictError,
@@ -199,7 +205,7 @@ class SinkWriter:
             state = FenceState(found[0][0])
         if state is FenceState.CLOSED:
             raise WriterFencedError(
-                f"{self._sink} is closed for epoch {epoch}: its release was rolled back; "
+                f"{self._sink} is closed for release {release_number(epoch)}: it was rolled back; "
                 "nothing was written",
                 metadata={"sink": self._sink, "epoch": str(epoch)},
             )
