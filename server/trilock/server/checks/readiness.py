@@ -1,19 +1,26 @@
 """Could this bundle be made live again, right now? Looked at before anybody needs it.
 
 What serving needs is told apart from what a rebuild needs: a rollback is a
-switch, so it only ever waits for the former.
+switch, so it only ever waits for the former. Outside systems hang; a look that
+does is left behind in a daemon thread, which neither keeps the process alive
+nor takes anything from looks at other planes.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.errors import PlaneUnavailableError, TrilockError
+from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError, TrilockError
 from trilock.server.domain.ports import Connections, Planes
 
-_THREADS: Final = ThreadPoolExecutor(max_workers=6, thread_name_prefix="readiness")
+_AT_MOST: Final = 4
+"""How many looks at one plane may be under way: more only wait for what hangs already."""
 
 
 class ReadinessState(StrEnum):
@@ -35,53 +42,130 @@ class Readiness:
     """What a rebuild of the pipeline would miss; serving does not need it."""
 
 
-def readiness(connections: Connections, bundle: Bundle, *, seconds: float) -> Readiness:
+def readiness(
+    connections: Connections, bundle: Bundle, *, seconds: float, rebuild: bool = False
+) -> Readiness:
     """Look at everything that serving *bundle* needs, all at once, for at most *seconds*.
 
     What does not answer in time leaves the bundle UNPROVEN; what answers that
     something is gone makes it NOT_READY.
+
+    Args:
+        connections: The outside systems.
+        bundle: What is to be served.
+        seconds: How long all looks together may take.
+        rebuild: Whether to look at what a rebuild of its pipeline needs, too.
     """
-    try:
-        planes = connections.planes(bundle.ref.model)
-    except TrilockError as error:
-        return Readiness(state=ReadinessState.UNPROVEN, problems=(str(error),))
-    model = _THREADS.submit(_model_problems, planes, bundle)
-    features = _THREADS.submit(_feature_problems, planes, bundle)
-    pipeline = _THREADS.submit(_pipeline_problems, planes, bundle)
-    missing: list[str] = []
-    silent: list[str] = []
-    for name, look in (("model registry", model), ("feature store", features)):
-        _collect(name, look, seconds=seconds, missing=missing, silent=silent)
-    rebuild: list[str] = []
-    _collect("pipeline", pipeline, seconds=seconds, missing=rebuild, silent=rebuild)
-    state = (
-        ReadinessState.NOT_READY
-        if missing
-        else ReadinessState.UNPROVEN
-        if silent
-        else ReadinessState.READY
+    deadline = time.monotonic() + seconds
+    serving = [
+        _look(connections, bundle, at="model registry", look=_model_problems),
+        _look(connections, bundle, at="feature store", look=_feature_problems),
+    ]
+    building = (
+        [_look(connections, bundle, at="pipeline", look=_pipeline_problems)] if rebuild else []
     )
-    return Readiness(state=state, problems=(*missing, *silent), rebuild_problems=tuple(rebuild))
+    found = [answer.by(deadline, seconds=seconds) for answer in serving]
+    missing = [problem for answer in found for problem in answer.missing]
+    silent = [problem for answer in found for problem in answer.silent]
+    built = [answer.by(deadline, seconds=seconds) for answer in building]
+    return Readiness(
+        state=(
+            ReadinessState.NOT_READY
+            if missing
+            else ReadinessState.UNPROVEN
+            if silent
+            else ReadinessState.READY
+        ),
+        problems=tuple(dict.fromkeys([*missing, *silent])),
+        rebuild_problems=tuple(
+            problem for answer in built for problem in (*answer.missing, *answer.silent)
+        ),
+    )
 
 
-def _collect(
-    name: str,
-    look: Future[tuple[str, ...]],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What one look found: what is gone, or why that is not known."""
+
+    missing: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """A look under way at one plane."""
+
+    at: str
+    problems: Future[tuple[str, ...]]
+
+    def by(self, deadline: float, *, seconds: float) -> _Answer:
+        """Return the answer, or at *deadline* that there is none after *seconds*."""
+        try:
+            left = max(0.0, deadline - time.monotonic())
+            return _Answer(missing=self.problems.result(timeout=left))
+        except NotFoundError as error:
+            return _Answer(missing=(str(error),))
+        except TimeoutError:
+            return _Answer(silent=(f"{self.at} did not answer within {seconds:g} s",))
+        except TrilockError as error:
+            return _Answer(silent=(str(error),))
+        except Exception as error:  # noqa: BLE001 - a look may fail in any vendor's way; a rollback may not
+            return _Answer(silent=(f"{self.at}: {type(error).__name__}: {error}",))
+
+
+class _UnderWay:
+    """Counts the looks at each plane, so that hung ones do not pile up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[int, str, str]] = Counter()
+
+    def begin(self, plane: tuple[int, str, str]) -> bool:
+        """Count one more, unless there are enough."""
+        with self._lock:
+            if self._counts[plane] >= _AT_MOST:
+                return False
+            self._counts[plane] += 1
+            return True
+
+    def end(self, plane: tuple[int, str, str]) -> None:
+        """Count one less."""
+        with self._lock:
+            self._counts[plane] -= 1
+            if not self._counts[plane]:
+                del self._counts[plane]
+
+
+_under_way: Final = _UnderWay()
+
+
+def _look(
+    connections: Connections,
+    bundle: Bundle,
     *,
-    seconds: float,
-    missing: list[str],
-    silent: list[str],
-) -> None:
-    try:
-        missing.extend(look.result(timeout=seconds))
-    except PlaneUnavailableError as error:
-        silent.append(str(error))
-    except TimeoutError:
-        silent.append(f"{name} did not answer within {seconds:g} s")
-    except TrilockError as error:
-        missing.append(str(error))
-    except Exception as error:  # noqa: BLE001 - a look may fail in any vendor's way; a rollback may not
-        silent.append(f"{name}: {type(error).__name__}: {error}")
+    at: str,
+    look: Callable[[Planes, Bundle], tuple[str, ...]],
+) -> _Look:
+    problems: Future[tuple[str, ...]] = Future()
+    # Looks under way keep their connections alive, so the id is nobody else's.
+    plane = (id(connections), at, bundle.ref.model)
+    if not _under_way.begin(plane):
+        problems.set_exception(PlaneUnavailableError(plane=at, what="looks at it hang already"))
+        return _Look(at=at, problems=problems)
+
+    def run() -> None:
+        try:
+            # Opening them reads files and loads libraries: that is part of the look.
+            found = look(connections.planes(bundle.ref.model), bundle)
+        except BaseException as error:  # noqa: BLE001 - told to who waits
+            _under_way.end(plane)
+            problems.set_exception(error)
+        else:
+            _under_way.end(plane)
+            problems.set_result(found)
+
+    threading.Thread(target=run, name=f"readiness of {at}", daemon=True).start()
+    return _Look(at=at, problems=problems)
 
 
 def _model_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:

@@ -64,9 +64,10 @@ class Prober:
             return
         with self._database.read() as session:
             bundle = get_bundle(session, get_release(session, live.target).bundle)
-        found = readiness(self._connections, bundle, seconds=_LOOK_SECONDS)
+        found = readiness(self._connections, bundle, seconds=_LOOK_SECONDS, rebuild=True)
+        rebuild = (f"a rebuild would miss: {problem}" for problem in found.rebuild_problems)
         with self._database.write() as session:
-            put_readiness(session, live, state=found.state, problems=found.problems)
+            put_readiness(session, live, state=found.state, problems=(*found.problems, *rebuild))
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -184,6 +184,5 @@ def _choose(
         warnings = [f"passed over {why}" for why in passed_over]
         if found.state is ReadinessState.UNPROVEN:
             warnings.append(f"{release.bundle} is UNPROVEN: {'; '.join(found.problems)}")
-        warnings += [f"a rebuild would miss: {problem}" for problem in found.rebuild_problems]
         return release, warnings
     raise NoSafeTargetError(alias=str(alias), reasons=passed_over)
