@@ -37,7 +37,7 @@ from trilock.server.operations.finish import finish_release
 from trilock.server.operations.journal import Journal
 from trilock.server.operations.projection import Projection
 from trilock.server.operations.runner import Runner
-from trilock.server.operations.step import Checkpoint, LocalStep, Step
+from trilock.server.operations.step import Checkpoint, Part
 from trilock.server.operations.steps.begin_finalize import BeginFinalize
 from trilock.server.operations.steps.switch_live import SwitchLive
 from trilock.server.store.bundles import record_bundle_row
@@ -213,7 +213,7 @@ class World:
     ) -> None:
         self.database = database
         self.journal = Journal(self.database, poll=0.05)
-        self.steps: dict[str, Step | LocalStep] = {
+        self.steps: dict[str, Part] = {
             "set_register": SetRegister(outside, at),
             "count_up": CountUp(),
             "switch_live": SwitchLive(),
@@ -273,7 +273,7 @@ class World:
                 request_id=request_id,
                 request_hash=f"p{bundle}",
                 cause=NOBODY,
-                release=release,
+                release=release.ref,
                 scopes=(str(alias),),
                 deadline_seconds=deadline_seconds,
             )
@@ -291,7 +291,7 @@ class World:
                 request_id=request_id,
                 request_hash=f"r{bundle}",
                 cause=NOBODY,
-                release=reserve_release(session, MODEL),
+                release=reserve_release(session, MODEL).ref,
                 scopes=(str(alias),),
                 preempts=True,
             )
@@ -357,6 +357,7 @@ def switch(alias: AliasRef, bundle: int, kind: str, live: LiveRow | None) -> Pla
             "expected": expected,
             "target": expected if kind == "PROMOTION" else None,
             "restores": None if kind == "PROMOTION" else str(ReleaseRef(MODEL, 1)),
+            "epoch": 0,
         },
         title=f"switch {alias}",
     )

@@ -103,6 +103,11 @@ def bundle(number: int = 1, **changes: Any) -> Bundle:
     )
 
 
+def epoch(number: int) -> int:
+    """Return the epoch of release *number*, told apart from the number."""
+    return 1000 + number
+
+
 def live_row(
     *,
     release: int = 1,
@@ -114,6 +119,7 @@ def live_row(
     return LiveRow(
         alias=ALIAS,
         release=release_ref(release),
+        epoch=epoch(release),
         state=state,
         bundle=bundle_ref(bundle),
         target=None if target is None else release_ref(target),
@@ -126,6 +132,7 @@ def live_row(
 def release(number: int = 1, *, bundle: int = 1, target: int | None = None) -> Release:
     return Release(
         ref=release_ref(number),
+        epoch=epoch(number),
         alias=ALIAS,
         bundle=bundle_ref(bundle),
         kind=ReleaseKind.PROMOTION,

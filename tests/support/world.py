@@ -4,6 +4,7 @@ The planes are the fakes that pass the same conformance suites as MLflow, Feast
 and git. Nothing runs by itself: `settle` drives what is due, in this thread.
 """
 
+import copy
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -33,7 +34,7 @@ from trilock.server.planes.memory_pipeline import MemoryPipeline
 from trilock.server.sinks.connect import sink_database
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database
-from trilock.server.store.releases import require_live
+from trilock.server.store.releases import get_release, require_live
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.promote import promote
 from trilock.server.usecases.record_bundle import record_bundle
@@ -59,7 +60,16 @@ class World:
         with closing(sqlite3.connect(self.warehouse)) as connection, connection:
             connection.execute("CREATE TABLE predictions (flight TEXT PRIMARY KEY, delay REAL)")
         self._sinks = sink_database(f"sqlite:///{self.warehouse}")
-        self.database = Database(f"sqlite:///{folder / 'trilock.db'}", durable=False)
+        self._open(folder / "trilock.db")
+
+    def beside(self, path: Path) -> "World":
+        """Return another trilock on database *path*, a copy or new, in the same outside world."""
+        other = copy.copy(self)
+        other._open(path)
+        return other
+
+    def _open(self, path: Path) -> None:
+        self.database = Database(f"sqlite:///{path}", durable=False)
         SQLModel.metadata.create_all(self.database.engine)
         with self.database.write() as session:
             begin_generation(session)
@@ -216,7 +226,9 @@ class World:
             return require_live(session, ALIAS)
 
     def writer(self, release: ReleaseRef) -> SinkWriter:
-        return SinkWriter(f"sqlite:///{self.warehouse}", sink=str(SINK), epoch=release.number)
+        with self.database.read() as session:
+            epoch = get_release(session, release).epoch
+        return SinkWriter(f"sqlite:///{self.warehouse}", sink=str(SINK), epoch=epoch)
 
     def write(self, release: ReleaseRef, **delays: float) -> None:
         with self.writer(release) as writer:

@@ -33,6 +33,7 @@ def test_a_first_promotion_ends_with_check_and_switch() -> None:
         "expected": None,
         "target": None,
         "restores": None,
+        "epoch": None,
     }
     assert plan.etag == '"0"'
     assert plan.converges == ("model_alias",)
@@ -87,6 +88,7 @@ def test_the_epoch_is_no_part_of_what_was_reviewed() -> None:
     assert run.id == plan.id
     assert run.steps[0].args == {"sink": "models/delay/sinks/predictions", "epoch": 9}
     assert "epoch" not in run.steps[1].args
+    assert run.steps[-1].args["epoch"] == 9
 
 
 def test_a_chosen_window_is_reviewed_and_a_default_one_is_not() -> None:
@@ -107,7 +109,7 @@ def test_a_rollback_is_the_fences_and_the_pivot() -> None:
     assert [(step.step, step.args) for step in plan.steps] == [
         (
             "hand_over_sink",
-            {"sink": "models/delay/sinks/predictions", "closes": 2, "epoch": None},
+            {"sink": "models/delay/sinks/predictions", "closes": 1002, "epoch": None},
         ),
         (
             "switch_live",
@@ -118,6 +120,7 @@ def test_a_rollback_is_the_fences_and_the_pivot() -> None:
                 "expected": "models/delay/releases/2",
                 "target": None,
                 "restores": "models/delay/releases/1",
+                "epoch": None,
             },
         ),
     ]

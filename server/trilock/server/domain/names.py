@@ -144,7 +144,7 @@ class BundleRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ReleaseRef:
-    """A release of a model: `models/delay/releases/4`. Its number is its sink epoch."""
+    """A release of a model: `models/delay/releases/4`."""
 
     model: ModelName
     number: int

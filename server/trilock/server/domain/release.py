@@ -14,7 +14,7 @@ writes go to the table itself) and is FINALIZED once they have.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from trilock.server.domain.errors import WrongStateError
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
@@ -73,11 +73,35 @@ class Cause:
     incident: str = ""
 
 
+_NUMBER_BITS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedRelease:
+    """A release to be: its number, and the epoch that its writers will hold."""
+
+    ref: ReleaseRef
+    epoch: int
+
+    @classmethod
+    def of(cls, ref: ReleaseRef, *, generation: int) -> Self:
+        """Reserve *ref* in a store of that *generation*.
+
+        A store that was restored from a copy, or made anew, gives numbers again;
+        what a sink's database keeps of an epoch must never be taken for another
+        release's. A generation is a time in ms, so an epoch fits an int64
+        until the year 2248; its lowest 20 bits are the number.
+        """
+        return cls(ref=ref, epoch=(generation << _NUMBER_BITS) + ref.number)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """The time one bundle is live on one alias."""
 
     ref: ReleaseRef
+    epoch: int
+    """What its writers hold; unlike its number never given again (`ReservedRelease`)."""
     alias: AliasRef
     bundle: BundleRef
     kind: ReleaseKind
@@ -106,6 +130,8 @@ class LiveRow:
 
     alias: AliasRef
     release: ReleaseRef
+    epoch: int
+    """The live release's epoch."""
     state: ReleaseState
     bundle: BundleRef
     target: ReleaseRef | None

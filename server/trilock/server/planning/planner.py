@@ -94,6 +94,7 @@ def plan_promotion(
                 "expected": None if around.live is None else str(around.live.release),
                 "target": None if around.live is None else str(around.live.release),
                 "restores": None,
+                "epoch": None,
             },
             title=f"switch every reader of {around.alias} to {bundle.ref}",
         ),
@@ -114,7 +115,7 @@ def plan_finalize(around: Surroundings, *, live: LiveRow) -> Plan:
         *(
             PlannedStep(
                 step="check_sink",
-                args={"sink": str(sink.ref), "epoch": live.release.number},
+                args={"sink": str(sink.ref), "epoch": live.epoch},
                 title=f"see that {sink.table} of {sink.connection} answers and is as registered",
             )
             for sink in around.sinks
@@ -144,7 +145,7 @@ def plan_rollback(
         *(
             PlannedStep(
                 step="hand_over_sink",
-                args={"sink": str(sink.ref), "closes": live.release.number, "epoch": None},
+                args={"sink": str(sink.ref), "closes": live.epoch, "epoch": None},
                 title=f"fence the writers of {live.release} off {sink.table} of {sink.connection}",
             )
             for sink in around.sinks
@@ -159,6 +160,7 @@ def plan_rollback(
                 # It inherits the target of what it restores: pressing on goes further back.
                 "target": None if restores.target is None else str(restores.target),
                 "restores": str(restores.ref),
+                "epoch": None,
             },
             title=f"switch every reader of {around.alias} back to {restores.bundle}",
         ),

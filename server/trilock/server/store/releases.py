@@ -25,18 +25,20 @@ from trilock.server.domain.release import (
     Release,
     ReleaseKind,
     ReleaseState,
+    ReservedRelease,
     require_transition,
 )
 from trilock.server.store import codec
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
-from trilock.server.store.counters import allot_revision, append_event, next_number
+from trilock.server.store.counters import allot_revision, append_event, generation, next_number
 from trilock.server.store.tables import LiveTable, ReleaseRow
 
 
-def reserve_release(session: Session, model: ModelName) -> ReleaseRef:
-    """Return the number of a release to be; one that never goes live is not given again."""
-    return ReleaseRef(model, next_number(session, f"models/{model}/releases"))
+def reserve_release(session: Session, model: ModelName) -> ReservedRelease:
+    """Return a release to be; the number of one that never goes live is not given again."""
+    ref = ReleaseRef(model, next_number(session, f"models/{model}/releases"))
+    return ReservedRelease.of(ref, generation=generation(session))
 
 
 def get_live(session: Session, alias: AliasRef) -> LiveRow | None:
@@ -95,7 +97,7 @@ def go_live(
     session: Session,
     *,
     alias: AliasRef,
-    release: ReleaseRef,
+    release: ReservedRelease,
     bundle: BundleRef,
     kind: ReleaseKind,
     target: ReleaseRef | None,
@@ -135,13 +137,14 @@ def go_live(
         _end(session, found, kind=kind, cause=cause)
     if row is None:
         row = LiveTable(
-            model=alias.model, alias=alias.alias, release=0, state="", bundle=0, cause={}
+            model=alias.model, alias=alias.alias, release=0, epoch=0, state="", bundle=0, cause={}
         )
     revision = allot_revision(session)
     session.add(
         ReleaseRow(
             model=alias.model,
-            number=release.number,
+            number=release.ref.number,
+            epoch=release.epoch,
             alias=alias.alias,
             bundle=bundle.number,
             kind=kind.value,
@@ -154,7 +157,8 @@ def go_live(
             cause=codec.cause_to_json(cause),
         )
     )
-    row.release = release.number
+    row.release = release.ref.number
+    row.epoch = release.epoch
     row.bundle = bundle.number
     row.target = None if target is None else target.number
     row.state = state.value
@@ -205,14 +209,14 @@ def live_bundle(session: Session, live: LiveRow) -> dict[str, Any]:
     """
     form: dict[str, Any] = {
         "alias": str(live.alias),
-        "live": _serving_bundle(session, live.release, live.bundle),
+        "live": _serving_bundle(session, live.release, live.bundle, epoch=live.epoch),
         "state": f"RELEASE_STATE_{live.state.value}",
         "revision": str(live.revision),
         "cause": codec.cause_to_json(live.cause),
     }
     if live.target is not None:
         target = get_release(session, live.target)
-        form["standby"] = _serving_bundle(session, target.ref, target.bundle)
+        form["standby"] = _serving_bundle(session, target.ref, target.bundle, epoch=target.epoch)
     return form
 
 
@@ -221,7 +225,9 @@ def live_bundles(session: Session) -> list[dict[str, Any]]:
     return [live_bundle(session, live) for live in list_live(session)]
 
 
-def _serving_bundle(session: Session, release: ReleaseRef, ref: BundleRef) -> dict[str, Any]:
+def _serving_bundle(
+    session: Session, release: ReleaseRef, ref: BundleRef, *, epoch: int
+) -> dict[str, Any]:
     bundle = get_bundle(session, ref)
     return {
         "bundle": str(ref),
@@ -231,7 +237,7 @@ def _serving_bundle(session: Session, release: ReleaseRef, ref: BundleRef) -> di
         "feature_project": bundle.feature_schema.ref.project,
         "feature_service": bundle.feature_schema.ref.service,
         "pipeline_revision": bundle.pipeline_commit.revision,
-        "sink_epoch": str(release.number),
+        "sink_epoch": str(epoch),
         "serving_config": dict(bundle.serving_config),
     }
 
@@ -271,6 +277,7 @@ def _live_to_domain(row: LiveTable) -> LiveRow:
     return LiveRow(
         alias=AliasRef(model, AliasName(row.alias)),
         release=ReleaseRef(model, row.release),
+        epoch=row.epoch,
         state=ReleaseState(row.state),
         bundle=BundleRef(model, row.bundle),
         target=None if row.target is None else ReleaseRef(model, row.target),
@@ -288,6 +295,7 @@ def _to_domain(row: ReleaseRow) -> Release:
 
     return Release(
         ref=ReleaseRef(model, row.number),
+        epoch=row.epoch,
         alias=AliasRef(model, AliasName(row.alias)),
         bundle=BundleRef(model, row.bundle),
         kind=ReleaseKind(row.kind),

@@ -125,6 +125,7 @@ class ReleaseRow(SQLModel, table=True):
 
     model: str = Field(primary_key=True, max_length=63)
     number: int = Field(primary_key=True)
+    epoch: int = _big()
     alias: str = Field(max_length=63)
     bundle: int
     kind: str = Field(max_length=16)
@@ -147,6 +148,7 @@ class LiveTable(SQLModel, table=True):
     model: str = Field(primary_key=True, max_length=63)
     alias: str = Field(primary_key=True, max_length=63)
     release: int
+    epoch: int = _big()
     state: str = Field(max_length=16)
     bundle: int
     target: Optional[int] = None  # noqa: UP045

@@ -130,11 +130,11 @@ def promote(
         release = reserve_release(session, alias.model)
         return runtime.journal.submit(
             session,
-            planned.plan.with_epoch(release.number),
+            planned.plan.with_epoch(release.epoch),
             request_id=request_id,
             request_hash=content,
             cause=Cause(principal=principal, reason=why),
-            release=release,
+            release=release.ref,
             scopes=(str(alias),),
         )
 

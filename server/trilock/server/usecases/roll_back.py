@@ -116,11 +116,11 @@ def roll_back(
         release = reserve_release(session, alias.model)
         operation = runtime.journal.submit(
             session,
-            planned.plan.with_epoch(release.number),
+            planned.plan.with_epoch(release.epoch),
             request_id=request_id,
             request_hash=content,
             cause=Cause(principal=principal, reason=reason, incident=incident),
-            release=release,
+            release=release.ref,
             scopes=(str(alias),),
             preempts=True,
         )

@@ -56,7 +56,7 @@ class Sinks:
 
     def _settle(self, release: Release, sink: Sink, state: EpochState | None) -> None:
         database = self._connections.sink_database(sink.connection)
-        epoch = release.ref.number
+        epoch = release.epoch
         counts: StagedRows | MergeCounts | UndoCounts | None = None
         match release.state:
             case ReleaseState.SOAKING:
@@ -98,7 +98,7 @@ class Sinks:
                 if noted.get((release.ref, sink.ref)) == wanted and release.ref != live.release:
                     continue  # an epoch is closed for good: no need to ask its database again
                 state = self._connections.sink_database(sink.connection).state(
-                    sink, epoch=release.ref.number
+                    sink, epoch=release.epoch
                 )
                 if state is None and release.ended is not None:
                     continue  # the sink was registered after this release had ended

@@ -6,13 +6,13 @@ from sqlmodel import Session
 
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Json, JsonValue, Operation
-from trilock.server.domain.release import Cause, ReleaseKind
+from trilock.server.domain.release import Cause, ReleaseKind, ReservedRelease
 from trilock.server.store.bundles import put_hold
 from trilock.server.store.releases import get_release, go_live
 
 
 class SwitchLive:
-    """Implements LocalStep. Args: alias, bundle, kind, expected, target, restores."""
+    """Implements LocalStep. Args: alias, bundle, kind, expected, target, restores, epoch."""
 
     name: ClassVar[str] = "switch_live"
     pivot: ClassVar[bool] = True
@@ -26,7 +26,7 @@ class SwitchLive:
         live = go_live(
             session,
             alias=AliasRef.parse(args["alias"]),
-            release=operation.release,
+            release=ReservedRelease(ref=operation.release, epoch=args["epoch"]),
             bundle=BundleRef.parse(args["bundle"]),
             kind=kind,
             target=_ref(args["target"]),
