@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("switched_revision", sa.BigInteger(), nullable=False),
         sa.Column("converged_revision", sa.BigInteger(), nullable=False),
+        sa.Column("demand", sa.BigInteger(), nullable=False),
         sa.Column("cause", _JSON, nullable=False),
         sa.PrimaryKeyConstraint("model", "alias"),
     )

@@ -29,6 +29,7 @@ from trilock.server.operations.projection import Projection
 from trilock.server.operations.step import Checkpoint, describe
 from trilock.server.operations.workers import Workers
 from trilock.server.store.database import Database
+from trilock.server.store.plane_states import get_demand
 from trilock.server.store.releases import require_live
 
 _POLL_SECONDS: Final = 0.5
@@ -174,11 +175,12 @@ class Converger:
         plane = task.projection
         with self._database.read() as session:
             live = require_live(session, task.alias)
+            demand = get_demand(session, task.alias, plane=plane.name)
         names = [projection.name for projection in self._projections(live)]
         self._leases.cover(lease, seconds=plane.timeout)
         wanted, found = plane.wanted(live), plane.observe(live)
         self._at(f"{plane.name}:observed")
-        if found != wanted:
+        if found != wanted or demand.rewrite:
             with self._leases.fenced(lease) as session:
                 self._following(session, task, lease).differs(
                     plane.name, wanted=wanted, found=found, shared=plane.shared
@@ -193,7 +195,7 @@ class Converger:
                 raise UnavailableError(f"it is {found!r} after it was made {wanted!r}")
         with self._leases.fenced(lease) as session:
             following = self._following(session, task, lease)
-            following.agrees(plane.name, revision=live.revision, value=found)
+            following.agrees(plane.name, revision=live.revision, demand=demand.number, value=found)
             following.settle(names, on_converged=self._on_converged)
             self._leases.free(session, lease)
         self._at(f"{plane.name}:agrees")

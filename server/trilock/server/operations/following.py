@@ -53,8 +53,8 @@ class Following:
         A value that others have put into a *shared* plane is recorded (I8).
         """
         row = self._plane(plane)
-        if (row.wanted, row.found) == (wanted, found):
-            return  # as at the last attempt
+        if found == wanted or (row.wanted, row.found) == (wanted, found):
+            return  # nothing to tell, or as at the last attempt
         detail = {"plane": plane, "wanted": wanted, "found": found}
         # What was found before, or was wanted until now, is no surprise.
         foreign = shared and row.wanted != "" and found not in {row.found, row.wanted}
@@ -65,10 +65,18 @@ class Following:
         row.wanted, row.found = wanted, found
         self._session.add(row)
 
-    def agrees(self, plane: str, *, revision: int, value: str) -> None:
-        """Write that a plane was seen equal to the live row of *revision*."""
+    def agrees(self, plane: str, *, revision: int, demand: int, value: str) -> None:
+        """Write that a plane was seen equal to the live row of *revision*.
+
+        Args:
+            plane: Which one.
+            revision: Of the live row that was read before the plane was looked at.
+            demand: Its number then; if planes were set behind since, this one stays so.
+            value: How it was.
+        """
         row = self._plane(plane)
-        row.converged_revision = max(row.converged_revision, revision)
+        if demand == self._live.demand:
+            row.converged_revision = max(row.converged_revision, revision)
         row.wanted = row.found = value
         row.attempts, row.error, row.not_before_ms = 0, "", 0
         self._session.add(row)

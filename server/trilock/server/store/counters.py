@@ -2,9 +2,11 @@
 
 from sqlmodel import Session, select
 
+from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.store.clock import now_ms
 from trilock.server.store.insert import insert_if_absent
-from trilock.server.store.tables import CounterRow, EventRow, StoreRow
+from trilock.server.store.plane_states import set_behind
+from trilock.server.store.tables import CounterRow, EventRow, LiveTable, StoreRow
 
 _STORE = 1
 
@@ -58,6 +60,8 @@ def append_event(
 def begin_generation(session: Session) -> int:
     """Make the store row if it is missing, and begin a new generation after a restore.
 
+    The planes have followed what came after the copy: every one is driven again.
+
     Returns:
         The generation: the time at which this history began, in ms, so that it is
         greater than that of any copy made before.
@@ -67,6 +71,8 @@ def begin_generation(session: Session) -> int:
     if store.restored:
         store.generation = max(store.generation + 1, now_ms())
         store.restored = False
+        for model, alias in session.exec(select(LiveTable.model, LiveTable.alias)).all():
+            set_behind(session, AliasRef(ModelName(model), AliasName(alias)))
     session.add(store)
     session.flush()
     return store.generation

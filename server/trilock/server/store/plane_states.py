@@ -1,13 +1,24 @@
-"""How far each plane has followed the live row."""
+"""How far each plane has followed the live row, and how it is asked to follow again.
 
+A pivot leaves every plane behind. Whatever else could make one differ says so
+with `set_behind`, and the converger does the rest: nobody else touches a plane.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
+from trilock.server.domain.names import AliasRef
 from trilock.server.domain.release import LiveRow
 from trilock.server.store.clock import to_datetime
-from trilock.server.store.tables import PlaneStateRow
+from trilock.server.store.tables import LiveTable, PlaneStateRow
+
+_BEHIND: Final = 0
+_REWRITE: Final = -1
+"""`converged_revision` of a plane that is behind, and of one that is written in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +44,60 @@ def list_plane_states(session: Session, live: LiveRow) -> list[PlaneState]:
         .order_by(col(PlaneStateRow.plane))
     )
     return [_to_domain(row, live) for row in session.exec(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What is asked of one plane, apart from equality with the live row."""
+
+    number: int
+    """Grows whenever planes of the alias are set behind."""
+    rewrite: bool
+    """Whether it is made equal even if it looks so."""
+
+
+def set_behind(
+    session: Session,
+    alias: AliasRef,
+    *,
+    planes: Collection[str] | None = None,
+    rewrite: bool = False,
+) -> None:
+    """Have planes of *alias* driven again, as after a pivot; the live row stays as it is.
+
+    What somebody has seen of a plane before this commits is no agreement any more.
+
+    Args:
+        session: The transaction of what makes them differ.
+        alias: Whose planes; one where nothing was ever released has none.
+        planes: Their names; None for all.
+        rewrite: Whether they are made equal even if they look so, since what has
+            changed is more than a look can see.
+    """
+    session.exec(
+        update(LiveTable)
+        .where(col(LiveTable.model) == alias.model, col(LiveTable.alias) == alias.alias)
+        .values(converged_revision=0, demand=LiveTable.demand + 1)
+    )
+    query = update(PlaneStateRow).where(
+        col(PlaneStateRow.model) == alias.model, col(PlaneStateRow.alias) == alias.alias
+    )
+    if planes is not None:
+        query = query.where(col(PlaneStateRow.plane).in_(planes))
+    if not rewrite:
+        query = query.where(col(PlaneStateRow.converged_revision) != _REWRITE)
+    behind = _REWRITE if rewrite else _BEHIND
+    session.exec(query.values(converged_revision=behind, not_before_ms=0))
+
+
+def get_demand(session: Session, alias: AliasRef, *, plane: str) -> Demand:
+    """Return what is asked of *plane*; nothing where nothing was ever released."""
+    live = session.get(LiveTable, (alias.model, alias.alias))
+    row = session.get(PlaneStateRow, (alias.model, alias.alias, plane))
+    return Demand(
+        number=0 if live is None else live.demand,
+        rewrite=row is not None and row.converged_revision == _REWRITE,
+    )
 
 
 def _to_domain(row: PlaneStateRow, live: LiveRow) -> PlaneState:

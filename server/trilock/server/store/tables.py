@@ -158,6 +158,8 @@ class LiveTable(SQLModel, table=True):
     """Of the last change."""
     converged_revision: int = _big(default=0)
     """`revision` when all planes were last seen equal to the row; the converger's."""
+    demand: int = _big(default=0)
+    """How often the planes were set behind: what was seen before the last time is old."""
 
 
 class PlaneStateRow(SQLModel, table=True):
@@ -169,7 +171,7 @@ class PlaneStateRow(SQLModel, table=True):
     alias: str = Field(primary_key=True, max_length=63)
     plane: str = Field(primary_key=True, max_length=64)
     converged_revision: int = _big()
-    """`revision` of the live row that the plane was last seen equal to."""
+    """`revision` of the live row that the plane was last seen equal to; see plane_states."""
     wanted: str
     found: str
     attempts: int

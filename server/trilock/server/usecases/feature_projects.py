@@ -12,6 +12,7 @@ from trilock.server.domain.names import ModelName, ReleaseRef
 from trilock.server.domain.ports import ViewState, Window
 from trilock.server.operations.projections.feature_mirror import FeatureMirror
 from trilock.server.store.bundles import get_bundle
+from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import get_release, list_live
 from trilock.server.usecases.runtime import Runtime
 
@@ -65,7 +66,10 @@ def materialize_features(
     progress: Callable[[str, str], None],
     done: Callable[[str, tuple[ViewState, ...]], None],
 ) -> None:
-    """Fill *window* of every project that is needed, and bring the mirrors after them.
+    """Fill *window* of every project that is needed, and have the mirrors follow.
+
+    A fill takes long, and what is live may be something else after it: which
+    project a mirror equals is the converger's to know, and it copies.
 
     Args:
         runtime: What to work on.
@@ -80,19 +84,20 @@ def materialize_features(
     """
     with runtime.database.read() as session:
         needed = _needed(session, model)
-        lives = list_live(session, model=model)
     for (owner, project), (schema, _) in sorted(needed.items(), key=lambda item: item[0]):
-        views = runtime.connections.planes(owner).features.fill(
-            schema.capture,
-            project=project,
-            window=window,
-            progress=partial(progress, project),
-        )
+        try:
+            views = runtime.connections.planes(owner).features.fill(
+                schema.capture,
+                project=project,
+                window=window,
+                progress=partial(progress, project),
+            )
+        finally:  # one that failed may have filled some views
+            with runtime.database.write() as session:
+                for live in list_live(session, model=owner):
+                    # Values changed; filling the same window again leaves its watermark.
+                    set_behind(session, live.alias, planes=[FeatureMirror.name], rewrite=True)
         done(project, views)
-    mirror = FeatureMirror(runtime.database, runtime.connections)
-    for live in lives:
-        if runtime.connections.planes(live.alias.model).mirror_project is not None:
-            mirror.apply(live)
 
 
 def _needed(

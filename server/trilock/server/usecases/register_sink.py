@@ -2,7 +2,10 @@
 
 from trilock.server.domain.names import SinkRef
 from trilock.server.domain.sink import Sink
+from trilock.server.operations.projections.sinks import Sinks
 from trilock.server.store.clock import now_ms, to_datetime
+from trilock.server.store.plane_states import set_behind
+from trilock.server.store.releases import list_live
 from trilock.server.store.sinks import record_sink
 from trilock.server.usecases.runtime import Runtime
 
@@ -18,6 +21,9 @@ def register_sink(
     principal: str,
 ) -> Sink:
     """Check *table* and record it; the same again changes nothing.
+
+    Writers of the releases that are live already are let in as soon as the
+    sink's fences have followed.
 
     Raises:
         UnknownConnectionError: The settings have no such model or connection.
@@ -38,7 +44,7 @@ def register_sink(
             creator=principal,
         )
     with runtime.database.write() as session:
-        return record_sink(
+        recorded = record_sink(
             session,
             sink,
             connection=connection,
@@ -47,3 +53,6 @@ def register_sink(
             columns=columns,
             creator=principal,
         )
+        for live in list_live(session, model=sink.model):
+            set_behind(session, live.alias, planes=[Sinks.name])
+    return recorded
