@@ -256,7 +256,7 @@ class World:
     ) -> Operation:
         """Submit what a promotion would: two registers, a local step, the pivot."""
         with self.database.write() as session:
-            known = self.journal.find(session, request_id=request_id, request_hash=f"p{bundle}")
+            known = self.journal.claim(session, request_id=request_id, request_hash=f"p{bundle}")
             if known is not None:
                 return known
             live = get_live(session, alias)
@@ -281,7 +281,7 @@ class World:
     def roll_back(self, bundle: int, *, alias: AliasRef = ALIAS, request_id: str = "") -> Operation:
         """Submit what a rollback would: the pivot alone; it pre-empts."""
         with self.database.write() as session:
-            known = self.journal.find(session, request_id=request_id, request_hash=f"r{bundle}")
+            known = self.journal.claim(session, request_id=request_id, request_hash=f"r{bundle}")
             if known is not None:
                 return known
             live = get_live(session, alias)

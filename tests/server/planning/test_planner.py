@@ -17,13 +17,15 @@ EMPTY = Surroundings(alias=ALIAS, live=None, sinks=(), planes=("model_alias",))
 LIVE = Surroundings(alias=ALIAS, live=live_row(), sinks=(sink(),), planes=("sinks", "model_alias"))
 
 
-def test_a_first_promotion_ends_with_check_and_switch() -> None:
+def test_a_first_promotion_ends_with_gates_and_switch() -> None:
     plan = plan_promotion(EMPTY, bundle=bundle(1), window=WINDOW, window_is_default=False)
 
     assert [step.step for step in plan.steps] == [
         "deploy_features",
         "fill_features",
-        "check_bundle",
+        "not_held",
+        "no_foreign_edit",
+        "bundle_fits",
         "switch_live",
     ]
     assert plan.steps[-1].args == {
@@ -47,7 +49,9 @@ def test_a_promotion_prepares_every_sink_and_fixes_its_target() -> None:
         "prepare_sink",
         "deploy_features",
         "fill_features",
-        "check_bundle",
+        "not_held",
+        "no_foreign_edit",
+        "bundle_fits",
         "switch_live",
     ]
     assert plan.steps[-1].args["expected"] == "models/delay/releases/1"
@@ -139,4 +143,4 @@ def test_a_rollback_inherits_the_target_of_what_it_restores() -> None:
 def test_finalize_looks_at_the_sinks_and_then_begins() -> None:
     plan = plan_finalize(LIVE, live=live_row())
 
-    assert [step.step for step in plan.steps] == ["check_sink", "begin_finalize"]
+    assert [step.step for step in plan.steps] == ["sink_as_registered", "begin_finalize"]

@@ -1,18 +1,20 @@
-"""Every step and every projection there is, by name."""
+"""Every step, every gate and every projection there is, by name."""
 
 from collections.abc import Mapping, Sequence
 
 from trilock.server.domain.names import model_name
 from trilock.server.domain.ports import Connections
 from trilock.server.domain.release import LiveRow
+from trilock.server.operations.gates.bundle_fits import BundleFits
+from trilock.server.operations.gates.no_foreign_edit import NoForeignEdit
+from trilock.server.operations.gates.not_held import NotHeld
+from trilock.server.operations.gates.sink_as_registered import SinkAsRegistered
 from trilock.server.operations.projection import Projection
 from trilock.server.operations.projections.feature_mirror import FeatureMirror
 from trilock.server.operations.projections.model_alias import ModelAlias
 from trilock.server.operations.projections.sinks import Sinks
-from trilock.server.operations.step import LocalStep, Step
+from trilock.server.operations.step import Part
 from trilock.server.operations.steps.begin_finalize import BeginFinalize
-from trilock.server.operations.steps.check_bundle import CheckBundle
-from trilock.server.operations.steps.check_sink import CheckSink
 from trilock.server.operations.steps.deploy_features import DeployFeatures
 from trilock.server.operations.steps.fill_features import FillFeatures
 from trilock.server.operations.steps.hand_over_sink import HandOverSink
@@ -22,19 +24,21 @@ from trilock.server.store.database import Database
 from trilock.server.store.sinks import list_sinks
 
 
-def steps(database: Database, connections: Connections) -> Mapping[str, Step | LocalStep]:
-    """Return every step there is, by name."""
-    every: tuple[Step | LocalStep, ...] = (
+def steps(database: Database, connections: Connections) -> Mapping[str, Part]:
+    """Return every step and every gate there is, by name: what plans are made of."""
+    every: tuple[Part, ...] = (
         PrepareSink(database, connections),
         DeployFeatures(database, connections),
         FillFeatures(database, connections),
-        CheckBundle(database, connections),
         SwitchLive(),
-        CheckSink(database, connections),
         BeginFinalize(),
         HandOverSink(database, connections),
+        NotHeld(database),
+        NoForeignEdit(database, connections),
+        BundleFits(database, connections),
+        SinkAsRegistered(database, connections),
     )
-    return {step.name: step for step in every}
+    return {part.name: part for part in every}
 
 
 class Projections:

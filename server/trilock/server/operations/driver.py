@@ -7,14 +7,17 @@
 3. A local step is one transaction with its row: it happens exactly once. The
    pivot's also sees that the operation still owns its scopes and was not told
    to turn back.
-4. Every write names the lease's epoch; who lost the lease writes nothing.
-5. A retry is a row (not before) and a freed lease, never a sleep.
-6. The decision to turn back is durable before the first thing is undone.
+4. The gates of a plan are asked in the turn of its pivot, right before its
+   transaction: what they said in an earlier turn, or life, is worth nothing.
+5. Every write names the lease's epoch; who lost the lease writes nothing.
+6. A retry is a row (not before) and a freed lease, never a sleep.
+7. The decision to turn back is durable before the first thing is undone.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from sqlmodel import Session
@@ -36,7 +39,15 @@ from trilock.server.domain.operation import (
 from trilock.server.operations.backoff import Backoff
 from trilock.server.operations.lease import FencedError
 from trilock.server.operations.ledger import Entry, Ledger, Reading
-from trilock.server.operations.step import TRANSIENT, Checkpoint, LocalStep, Step, describe
+from trilock.server.operations.step import (
+    TRANSIENT,
+    Checkpoint,
+    Gate,
+    LocalStep,
+    Part,
+    Step,
+    describe,
+)
 
 ATTEMPTS: Final = 5
 """How often a step is begun before its operation turns back."""
@@ -53,13 +64,14 @@ class Driver:
         self,
         ledger: Ledger,
         *,
-        steps: Mapping[str, Step | LocalStep],
+        parts: Mapping[str, Part],
         attempts: int,
         backoff: Backoff,
         at: Checkpoint,
     ) -> None:
         self._ledger = ledger
-        self._steps = steps
+        self._gates = {name: part for name, part in parts.items() if isinstance(part, Gate)}
+        self._steps = {name: part for name, part in parts.items() if not isinstance(part, Gate)}
         self._attempts = attempts
         self._backoff = backoff
         self._at = at
@@ -76,7 +88,7 @@ class Driver:
         now = self._ledger.read()
         if not now.active:
             return False
-        entry = now.next()
+        entry = now.next(gates=self._gates)
         if now.forward and (now.told_to_turn_back or self._given_up(entry)):
             self._turn_back(now, entry)
         elif entry is None:
@@ -107,23 +119,47 @@ class Driver:
         return False
 
     def _step(self, now: Reading, entry: Entry, step: Step | LocalStep) -> bool:
-        planned = now.operation.plan.steps[entry.position]
         self._at(f"{step.name}:next")
+        gates: tuple[Entry, ...] = ()
+        if now.forward and isinstance(step, LocalStep) and step.pivot:
+            gates = tuple(gate for gate in now.entries if gate.step in self._gates)
+            for gate in gates:
+                refusal = self._error_of(now, gate, partial(self._ask, now, gate))
+                if refusal is not None:
+                    return self._fail(gate, refusal)
+        error = self._error_of(now, entry, partial(self._do, now, entry, step, passed=gates))
+        if error is not None:
+            return (self._fail if now.forward else self._fail_to_undo)(entry, error)
+        return True
+
+    def _error_of(self, now: Reading, entry: Entry, act: Callable[[], None]) -> Exception | None:
         try:
-            if isinstance(step, LocalStep):
-                (self._run if now.forward else self._undo_local)(
-                    now.operation, entry, step, planned.args
-                )
-            else:
-                (self._apply if now.forward else self._undo)(entry, step, planned)
+            act()
         except FencedError:
             raise
         # Whatever a step's code does, nothing may stay half done for it.
         except Exception as error:  # noqa: BLE001
             if not isinstance(error, TrilockError):
                 _log.exception("%s of %s", entry.step, now.operation.name)
-            return (self._fail if now.forward else self._fail_to_undo)(entry, error)
-        return True
+            return error
+        return None
+
+    def _ask(self, now: Reading, entry: Entry) -> None:
+        gate = self._gates[entry.step]
+        self._ledger.cover(gate.timeout)
+        gate.require(now.operation.plan.steps[entry.position].args)
+        self._at(f"{gate.name}:asked")
+
+    def _do(
+        self, now: Reading, entry: Entry, step: Step | LocalStep, *, passed: Sequence[Entry]
+    ) -> None:
+        planned = now.operation.plan.steps[entry.position]
+        if not isinstance(step, LocalStep):
+            (self._apply if now.forward else self._undo)(entry, step, planned)
+        elif now.forward:
+            self._run(now.operation, entry, step, planned.args, passed=passed)
+        else:
+            self._undo_local(now.operation, entry, step, planned.args)
 
     def _apply(self, entry: Entry, step: Step, planned: PlannedStep) -> None:
         args = planned.args
@@ -146,14 +182,22 @@ class Driver:
         self._ledger.done(entry, before=before, result=result)
         self._at(f"{step.name}:done")
 
-    def _run(self, operation: Operation, entry: Entry, step: LocalStep, args: Json) -> None:
+    def _run(
+        self,
+        operation: Operation,
+        entry: Entry,
+        step: LocalStep,
+        args: Json,
+        *,
+        passed: Sequence[Entry],
+    ) -> None:
         def work(session: Session) -> JsonValue:
             self._at(f"{step.name}:begun")
             result = _as_json(step.run(session, operation, args))
             self._at(f"{step.name}:run")
             return result
 
-        self._ledger.run_local(entry, work, pivot=step.pivot)
+        self._ledger.run_local(entry, work, pivot=step.pivot, passed=passed)
         self._at(f"{step.name}:done")
 
     def _undo(self, entry: Entry, step: Step, planned: PlannedStep) -> None:

@@ -4,7 +4,7 @@ Every one of them names the lease's epoch, so who lost the lease writes nothing;
 and writes the event of what it tells of, so the history has no gap.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +58,15 @@ class Reading:
         """Whether it is on its way to its pivot."""
         return self.operation.state is OperationState.RUNNING
 
-    def next(self) -> Entry | None:
-        """Return the step to do next, or to take back next."""
+    def next(self, *, gates: Container[str] = ()) -> Entry | None:
+        """Return the step to do next, or to take back next.
+
+        Args:
+            gates: Names of what is no step. Their rows are done with the pivot's.
+        """
         if self.forward:
-            return next((e for e in self.entries if e.state is not StepState.DONE), None)
+            steps = (e for e in self.entries if e.step not in gates)
+            return next((e for e in steps if e.state is not StepState.DONE), None)
         touched = {StepState.STARTED, StepState.DONE}
         return next((e for e in reversed(self.entries) if e.state in touched), None)
 
@@ -115,8 +120,22 @@ class Ledger:
         with self._leases.fenced(self._lease) as session:
             self._done(session, entry, before=before, result=result)
 
-    def run_local(self, entry: Entry, work: Callable[[Session], JsonValue], *, pivot: bool) -> None:
-        """Do *work* and write its outcome, together; or turn back, if it was told to."""
+    def run_local(
+        self,
+        entry: Entry,
+        work: Callable[[Session], JsonValue],
+        *,
+        pivot: bool,
+        passed: Sequence[Entry] = (),
+    ) -> None:
+        """Do *work* and write its outcome, together; or turn back, if it was told to.
+
+        Args:
+            entry: The step.
+            work: Makes the change, and returns the step's result.
+            pivot: Whether it changes the live row.
+            passed: The gates that were just asked, and are content.
+        """
         with self._leases.fenced(self._lease) as session:
             # Locks before operations: the order in which everybody takes rows.
             owned = locks.owned(session, operation_id=self._id)
@@ -125,6 +144,8 @@ class Ledger:
                 self._turn_back(session, row)
                 return
             result = work(session)
+            for gate in passed:
+                self._done(session, gate, before=None, result=None)
             self._done(session, entry, before=None, result=result)
             if pivot:
                 self._pass_pivot(session, row, revision=result["revision"])

@@ -20,7 +20,7 @@ from trilock.server.operations.journal import Journal
 from trilock.server.operations.lease import TTL, FencedError, Lease, Leases
 from trilock.server.operations.ledger import Ledger
 from trilock.server.operations.records import ACTIVE, lease_scope, lock_operation, note
-from trilock.server.operations.step import Checkpoint, LocalStep, Step
+from trilock.server.operations.step import Checkpoint, Part
 from trilock.server.operations.workers import Workers
 from trilock.server.planning.planner import PLAN_VERSION
 from trilock.server.store.clock import db_now_ms
@@ -42,7 +42,7 @@ class Runner:
         self,
         database: Database,
         journal: Journal,
-        steps: Mapping[str, Step | LocalStep],
+        parts: Mapping[str, Part],
         *,
         owner: str = "",
         ttl: float = TTL,
@@ -56,7 +56,7 @@ class Runner:
         Args:
             database: Where operations are.
             journal: Tells when to look for new ones.
-            steps: Every step there is, by name.
+            parts: Every step and every gate there is, by name.
             owner: What this runner is called in leases and events; by default a random name.
             ttl: Seconds until another runner takes over after this one has died.
             poll: Seconds after which retries, and work of other replicas, are looked for.
@@ -65,7 +65,7 @@ class Runner:
             at: Crash sites, for tests.
         """
         self._database = database
-        self._steps = steps
+        self._parts = parts
         self._leases = Leases(database, owner=owner or uuid.uuid4().hex[:12], ttl=ttl)
         self._attempts = attempts
         self._backoff = backoff
@@ -101,7 +101,7 @@ class Runner:
             return False
         ledger = Ledger(operation_id, lease, database=self._database, leases=self._leases)
         driver = Driver(
-            ledger, steps=self._steps, attempts=self._attempts, backoff=self._backoff, at=self._at
+            ledger, parts=self._parts, attempts=self._attempts, backoff=self._backoff, at=self._at
         )
         with self._leases.kept(lease):
             try:

@@ -1,4 +1,6 @@
-"""What a step is: the register style, so that a crash anywhere can be looked at.
+"""What plans are made of: steps, local steps, and gates.
+
+A step is in the register style, so that a crash anywhere can be looked at.
 
 A step before the pivot makes one thing equal to a value. The runner drives it:
 
@@ -14,6 +16,10 @@ that is neither `before` nor wanted is somebody else's: FOREIGN_EDIT (I8).
 
 A local step changes trilock's own database, in one transaction with its row in
 the journal: it happens exactly once. The pivot is one, the last of its plan.
+
+A gate changes nothing, so it is no step: an answer of yesterday is worth nothing.
+All gates of a plan are asked in the very turn of its pivot, in every life anew,
+and their rows are written with the pivot's own, in its transaction.
 
 What a re-run needs is in the arguments, JSON types only. No decision that a
 re-run could take differently; not more than one outside system in a step.
@@ -99,6 +105,29 @@ class LocalStep(Protocol):
     ) -> None:
         """Take the change back. Never called on a pivot."""
         ...
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """Says whether the pivot may pass, right before it does (I2)."""
+
+    name: ClassVar[str]
+    """What holds when it is content: `bundle_fits`."""
+    timeout: ClassVar[float]
+    """Its own bound on each outside call, seconds."""
+
+    def require(self, args: Json) -> None:
+        """Do nothing if the pivot may pass. Reads only; blocks.
+
+        Raises:
+            TrilockError: It may not: a transient one is asked again later, any other
+                turns the operation back.
+        """
+        ...
+
+
+Part = Step | LocalStep | Gate
+"""Whatever a plan can name."""
 
 
 def describe(error: Exception) -> tuple[str, str]:

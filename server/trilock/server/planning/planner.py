@@ -3,7 +3,8 @@
 Side by side there is no middle state: every feature schema has a Feast project
 of its own, so the pivot, one transaction on one row, switches model, features,
 sinks and serving config at once. What comes before it can be taken back; what
-comes after it only follows. The planner looks at nothing: what it is given is
+comes after it only follows. Gates stand right before it: they change nothing, and
+are asked when it is its turn (I2). The planner looks at nothing: what it is given is
 all it knows, so equal worlds give equal plans.
 """
 
@@ -15,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.names import AliasRef
+from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.operation import Json, OperationKind, Plan, PlannedStep
 from trilock.server.domain.ports import Window
 from trilock.server.domain.release import NO_RELEASE_ETAG, LiveRow, Release
@@ -79,12 +80,7 @@ def plan_promotion(
             },
             title=f"fill {project} from {_minute(window.start)} to {_minute(window.end)}",
         ),
-        # Last, since a check is worth what has happened since (I2).
-        PlannedStep(
-            step="check_bundle",
-            args={"alias": str(around.alias), "bundle": str(bundle.ref)},
-            title=f"check {bundle.ref} against what is really there",
-        ),
+        *promotion_gates(around.alias, bundle.ref),
         PlannedStep(
             step="switch_live",
             args={
@@ -109,12 +105,30 @@ def plan_promotion(
     return _plan(OperationKind.PROMOTE, around, steps, warnings)
 
 
+def promotion_gates(alias: AliasRef, bundle: BundleRef) -> tuple[PlannedStep, ...]:
+    """Return what is asked before *bundle* goes live on *alias*, the cheapest question first."""
+    subject = {"alias": str(alias), "bundle": str(bundle)}
+    return (
+        PlannedStep(step="not_held", args=subject, title=f"see that {bundle} is not on hold"),
+        PlannedStep(
+            step="no_foreign_edit",
+            args=subject,
+            title=f"see that nobody else moved the model's alias {alias.alias}",
+        ),
+        PlannedStep(
+            step="bundle_fits",
+            args=subject,
+            title=f"check {bundle} against what is really there",
+        ),
+    )
+
+
 def plan_finalize(around: Surroundings, *, live: LiveRow) -> Plan:
     """Return the plan that ends the soak of the live release."""
     steps = [
         *(
             PlannedStep(
-                step="check_sink",
+                step="sink_as_registered",
                 args={"sink": str(sink.ref), "epoch": live.epoch},
                 title=f"see that {sink.table} of {sink.connection} answers and is as registered",
             )

@@ -7,6 +7,7 @@ from sqlmodel import Session
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Json, JsonValue, Operation
 from trilock.server.domain.release import Cause, ReleaseKind, ReservedRelease
+from trilock.server.operations.gates.not_held import forbid_held
 from trilock.server.store.bundles import put_hold
 from trilock.server.store.releases import get_release, go_live
 
@@ -18,7 +19,12 @@ class SwitchLive:
     pivot: ClassVar[bool] = True
 
     def run(self, session: Session, operation: Operation, args: Json) -> JsonValue:
-        """Go live; after a rollback, put the bundle that was left on hold."""
+        """Go live; after a rollback, put the bundle that was left on hold.
+
+        Raises:
+            StaleEtagError: Another release is live.
+            HeldError: It is a promotion, and a hold was recorded meanwhile.
+        """
         if operation.release is None:
             raise ValueError(f"{operation.name} has no release reserved")
         kind = ReleaseKind(args["kind"])
@@ -34,6 +40,10 @@ class SwitchLive:
             cause=operation.cause,
             expected=left,
         )
+        if kind is ReleaseKind.PROMOTION:
+            # Asked once the revision is allotted: pivots queue there, so a hold that
+            # another alias's rollback records is seen, however close the race.
+            forbid_held(session, live.bundle)
         if kind is ReleaseKind.ROLLBACK and left is not None:
             bad = get_release(session, left).bundle
             # Going back twice can return to the very bundle that was left: no hold then.

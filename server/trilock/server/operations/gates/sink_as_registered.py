@@ -1,30 +1,31 @@
-"""See that a sink answers and is as registered, before its rows are moved."""
+"""A sink answers and is as registered, before its rows are moved."""
 
 from typing import ClassVar
 
 from trilock.server.domain.errors import SinkError
-from trilock.server.domain.operation import Json, JsonValue
+from trilock.server.domain.operation import Json
 from trilock.server.domain.ports import Connections
 from trilock.server.domain.sink import EpochState
 from trilock.server.operations.steps.sink_of import sink_of
 from trilock.server.store.database import Database
 
 
-class CheckSink:
-    """Implements Step. Args: sink, epoch. Changes nothing."""
+class SinkAsRegistered:
+    """Implements Gate. Args: sink, epoch."""
 
-    name: ClassVar[str] = "check_sink"
+    name: ClassVar[str] = "sink_as_registered"
     timeout: ClassVar[float] = 5.0
 
     def __init__(self, database: Database, connections: Connections) -> None:
         self._database = database
         self._connections = connections
 
-    def look(self, args: Json) -> JsonValue:
-        """Return True if the staged rows could be merged.
+    def require(self, args: Json) -> None:
+        """Do nothing if the staged rows could be merged.
 
         Raises:
             SinkError: The table was altered, or the epoch does not stage.
+            PlaneUnavailableError: Its database does not answer.
         """
         sink, database = sink_of(args, self._database, self._connections)
         columns = database.inspect(table=sink.table, keys=sink.keys)
@@ -37,16 +38,3 @@ class CheckSink:
             problems.append(f"epoch {args['epoch']} is {state}")
         if problems:
             raise SinkError(sink=str(sink.ref), problems=problems)
-        return True
-
-    def want(self, args: Json) -> JsonValue:
-        """Return True."""
-        del args
-        return True
-
-    def apply(self, args: Json, *, before: JsonValue) -> JsonValue:
-        """Do nothing: `look` raises or is content."""
-        return None
-
-    def undo(self, args: Json, *, before: JsonValue) -> None:
-        """Do nothing."""

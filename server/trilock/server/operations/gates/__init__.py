@@ -1,0 +1,1 @@
+"""One module per gate, named for what holds when it is content."""
