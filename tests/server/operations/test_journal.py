@@ -24,7 +24,7 @@ from trilock.server.domain.errors import (
 )
 from trilock.server.domain.names import OperationId
 from trilock.server.domain.operation import OperationKind, OperationState, StepState
-from trilock.server.store.requests import note_request
+from trilock.server.store.requests import claim_request
 
 
 def test_an_operation_starts_with_nothing_done(world: World) -> None:
@@ -66,7 +66,7 @@ def test_a_request_id_means_one_thing(world: World) -> None:
 
 def test_a_request_id_that_recorded_something_starts_nothing(world: World) -> None:
     with world.database.write() as session:
-        note_request(session, "r-1", "p1")
+        claim_request(session, "r-1", "recorded")
 
     with pytest.raises(RequestIdReusedError):
         world.promote(1, request_id="r-1")

@@ -9,7 +9,6 @@ import time
 import uuid
 from typing import Final
 
-import sqlalchemy as sa
 from sqlmodel import Session, col, select, update
 
 from trilock.server.domain.errors import NotFoundError, RequestIdReusedError, WrongStateError
@@ -36,15 +35,12 @@ from trilock.server.planning.planner import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import Database
+from trilock.server.store.requests import claim_request, require_request
 from trilock.server.store.tables import (
     OperationRow,
     OperationStepRow,
     PlaneStateRow,
-    RequestRow,
 )
-
-_REQUEST_LOCKS: Final = 7420
-"""First half of the key of PostgreSQL's advisory locks on request ids."""
 
 _POLL_SECONDS: Final = 0.5
 _FINAL: Final = tuple(state.value for state in FINAL_STATES)
@@ -61,30 +57,35 @@ class Journal:
         database.after_write(self.nudge)
 
     def find(self, session: Session, *, request_id: str, request_hash: str) -> Operation | None:
-        """Return the operation that *request_id* started, or None.
-
-        Nobody else can start one with it until the session ends: call it first,
-        and do nothing twice.
+        """Return the operation that *request_id* started, or None. Reads only.
 
         Raises:
             RequestIdReusedError: The id was used for a request with other content.
         """
         if not request_id:
             return None
-        if session.get_bind().dialect.name == "postgresql":
-            # There is no row to lock yet. On SQLite a write session has no rival anyway.
-            key = sa.func.hashtext(request_id)
-            session.exec(select(sa.func.pg_advisory_xact_lock(_REQUEST_LOCKS, key)))
+        require_request(session, request_id, request_hash)
         row = session.exec(
             select(OperationRow).where(OperationRow.request_id == request_id)
         ).one_or_none()
         if row is None:
-            if session.get(RequestRow, request_id) is not None:
-                raise RequestIdReusedError(request_id)
             return None
         if row.request_hash != request_hash:
             raise RequestIdReusedError(request_id)
         return to_domain(row, steps_of(session, [row.id])[row.id])
+
+    def claim(self, session: Session, *, request_id: str, request_hash: str) -> Operation | None:
+        """Claim *request_id*; return the operation that it started already, or None.
+
+        Nobody else can start one with it until the session ends. A caller that
+        decides, or writes, something for a new operation calls it first: what a
+        repeat finds changed may be what it did itself.
+
+        Raises:
+            RequestIdReusedError: The id was used for a request with other content.
+        """
+        claim_request(session, request_id, request_hash)
+        return self.find(session, request_id=request_id, request_hash=request_hash)
 
     def submit(
         self,
@@ -101,8 +102,8 @@ class Journal:
     ) -> Operation:
         """Start an operation, or return the one that this very request started.
 
-        It begins to run once the caller's transaction is committed. A caller
-        that writes something else for a new operation asks `find` first.
+        It begins to run once the caller's transaction is committed. A caller that
+        decides, or writes, something for a new operation calls `claim` first.
 
         Args:
             session: The caller's write session.
@@ -121,7 +122,7 @@ class Journal:
             BusyError: Another operation has one of the scopes. The transaction must not
                 be committed then; neither after any other error.
         """
-        started = self.find(session, request_id=request_id, request_hash=request_hash)
+        started = self.claim(session, request_id=request_id, request_hash=request_hash)
         if started is not None:
             return started
         operation_id = uuid.uuid4().hex

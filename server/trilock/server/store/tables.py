@@ -232,7 +232,7 @@ class TokenRow(SQLModel, table=True):
 
 
 class RequestRow(SQLModel, table=True):
-    """A request id that was used for something that is not an operation."""
+    """A request id that was used, and for what: claimed by every kind of change."""
 
     __tablename__ = "request"
 

@@ -34,9 +34,10 @@ def finalize(
     """
     content = request_hash("finalize", alias=str(alias), etag=etag)
     with runtime.database.write() as session:
-        known = runtime.journal.find(session, request_id=request_id, request_hash=content)
-        if known is not None:
-            return known
+        if not validate_only:
+            known = runtime.journal.claim(session, request_id=request_id, request_hash=content)
+            if known is not None:
+                return known
         live = require_live(session, alias)
         if etag and etag != live.etag:
             raise StaleEtagError(resource=str(alias), expected=etag, found=live.etag)

@@ -108,23 +108,30 @@ def promote(
     content = request_hash(
         "promote", alias=str(alias), bundle=str(bundle), window=str(window), plan=plan_id
     )
-    with runtime.database.read() as session:
-        known = runtime.journal.find(session, request_id=request_id, request_hash=content)
-    if known is not None:
+
+    def started() -> Operation | None:
+        with runtime.database.read() as session:
+            return runtime.journal.find(session, request_id=request_id, request_hash=content)
+
+    if (known := started()) is not None:
         return known
-    planned = plan_promote(
-        runtime, alias=alias, bundle=bundle, window=window, accept_unready=accept_unready
-    )
-    if etag and etag != planned.around.etag:
-        raise StaleEtagError(resource=str(alias), expected=etag, found=planned.around.etag)
-    if planned.refusal is not None:
-        raise planned.refusal
-    if plan_id and plan_id != planned.plan.id:
-        raise StalePlanError(plan=plan_id, now=planned.plan.id)
+    try:
+        planned = plan_promote(
+            runtime, alias=alias, bundle=bundle, window=window, accept_unready=accept_unready
+        )
+        _require_allowed(planned, etag=etag, plan_id=plan_id)
+    except TrilockError:
+        # What stands against it may be what this very request did meanwhile.
+        if (known := started()) is not None:
+            return known
+        raise
     if validate_only:
         return None
     why = reason if not accept_unready else f"{reason} (accepted unready: {accept_unready})".strip()
     with runtime.database.write() as session:
+        known = runtime.journal.claim(session, request_id=request_id, request_hash=content)
+        if known is not None:
+            return known
         around = surroundings(runtime, session, alias)
         if around.etag != planned.around.etag:
             raise StaleEtagError(
@@ -140,6 +147,17 @@ def promote(
             release=release.ref,
             scopes=(str(alias),),
         )
+
+
+def _require_allowed(planned: PlannedPromotion, *, etag: str, plan_id: str) -> None:
+    """Do nothing if the world is as the caller saw it, and nothing forbids the promotion."""
+    around = planned.around
+    if etag and etag != around.etag:
+        raise StaleEtagError(resource=str(around.alias), expected=etag, found=around.etag)
+    if planned.refusal is not None:
+        raise planned.refusal
+    if plan_id and plan_id != planned.plan.id:
+        raise StalePlanError(plan=plan_id, now=planned.plan.id)
 
 
 def _gates(

@@ -10,7 +10,7 @@ from trilock.server.domain.bundle import Bundle, FeatureCapture, ModelVersion, P
 from trilock.server.domain.errors import InvalidRequestError
 from trilock.server.domain.names import AliasName, AliasRef, FeatureSchemaRef, ModelName
 from trilock.server.store.bundles import record_bundle_row
-from trilock.server.store.requests import note_request, request_hash
+from trilock.server.store.requests import claim_request, request_hash
 from trilock.server.store.schemas import get_schema, record_schema
 from trilock.server.usecases.capture_feature_schema import describe, take_capture
 from trilock.server.usecases.runtime import Runtime
@@ -77,7 +77,7 @@ def record_bundle(
     planes = runtime.connections.planes(model)
     digests = describe(planes, parts.capture).digests
     with runtime.database.write() as session:
-        note_request(session, request_id, content)
+        claim_request(session, request_id, content)
         if feature_schema is not None:
             schema = get_schema(session, feature_schema)
         else:
