@@ -167,6 +167,7 @@ class Plane:
     """A register that follows the number of the live bundle."""
 
     shared: ClassVar[bool] = True
+    holds_release: ClassVar[bool] = False
     timeout: ClassVar[float] = 1.0
 
     def __init__(self, outside: Outside, at: Checkpoint) -> None:
@@ -190,6 +191,8 @@ class Plane:
 
 
 class ModelAliasPlane(Plane):
+    # Here it stands for the sinks.
+    holds_release: ClassVar[bool] = True
     name: ClassVar[str] = "model_alias"
 
 

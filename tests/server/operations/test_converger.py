@@ -83,6 +83,43 @@ def test_a_finalized_release_is_one_whose_planes_agree(
     assert world.journal.get(operation.id).state is SUCCEEDED
 
 
+def test_a_plane_that_does_not_hold_the_release_follows_after_it_is_finalized(
+    world: World, outside: MemoryOutside
+) -> None:
+    world.promote(1)
+    world.run()
+    outside.down, outside.values["mirror"] = {"mirror"}, "old"
+    operation = world.roll_back(2)
+    world.run()
+
+    assert release_state(world) is ReleaseState.FINALIZED
+    assert {name: plane.converged for name, plane in planes(world).items()} == {
+        "model_alias": True,
+        "feature_mirror": False,
+    }
+    assert world.journal.get(operation.id).state is CONVERGING
+
+    outside.down = set()
+    world.journal.retry(operation.id)
+    world.run()
+
+    assert outside.values["mirror"] == "2"
+    assert world.journal.get(operation.id).state is SUCCEEDED
+
+
+def test_a_release_that_no_plane_holds_is_finalized_while_they_are_down(
+    database: Database, outside: MemoryOutside
+) -> None:
+    world = World(database, outside, planes=("feature_mirror",))
+    outside.down = {"mirror"}
+    operation = world.roll_back(1)
+
+    world.run()
+
+    assert release_state(world) is ReleaseState.FINALIZED
+    assert world.journal.get(operation.id).state is CONVERGING
+
+
 class TestStuck:
     def test_it_says_what_waits_why_and_until_when(
         self, world: World, outside: MemoryOutside
@@ -166,6 +203,7 @@ class TestStuck:
         class Broken:
             name: ClassVar[str] = "model_alias"
             shared: ClassVar[bool] = True
+            holds_release: ClassVar[bool] = False
             timeout: ClassVar[float] = 1.0
 
             def wanted(self, live: LiveRow) -> str:

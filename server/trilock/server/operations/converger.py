@@ -19,7 +19,7 @@ from sqlmodel import Session
 
 from trilock.server.domain.errors import TrilockError, UnavailableError
 from trilock.server.domain.names import AliasRef
-from trilock.server.domain.release import LiveRow
+from trilock.server.domain.release import LiveRow, ReleaseState
 from trilock.server.operations.backlog import Behind, aliases_behind, plane_scope
 from trilock.server.operations.backoff import Backoff, backoff
 from trilock.server.operations.following import Following, OnConverged
@@ -79,7 +79,8 @@ class Converger:
             database: Where live rows are.
             journal: Tells when to look for changed ones.
             projections: Names the planes that follow a live row.
-            on_converged: Called in the transaction in which all of them agree with it.
+            on_converged: Called in the transaction in which those agree
+                that hold its release.
             owner: What this converger is called in leases and events.
             ttl: Seconds until another one takes over after this one has died.
             poll: Seconds after which retries, and changes by other replicas, are looked for.
@@ -145,10 +146,13 @@ class Converger:
         projections = self._projections(behind.live)
         planes = {projection.name: behind.plane(projection.name) for projection in projections}
         whole = all(plane.agrees for plane in planes.values())
-        if behind.unsettled or (whole and not behind.told):
+        finished = behind.live.state is ReleaseState.FINALIZING and all(
+            planes[projection.name].agrees for projection in projections if projection.holds_release
+        )
+        if behind.unsettled or ((whole or finished) and not behind.told):
             with self._database.write() as session:
                 following = Following(session, alias, owner=self._leases.owner)
-                following.settle(planes, on_converged=self._on_converged)
+                following.settle(projections, on_converged=self._on_converged)
         return [
             _Task(alias=alias, projection=projection, attempts=planes[projection.name].attempts)
             for projection in projections
@@ -176,7 +180,7 @@ class Converger:
         with self._database.read() as session:
             live = require_live(session, task.alias)
             demand = get_demand(session, task.alias, plane=plane.name)
-        names = [projection.name for projection in self._projections(live)]
+        planes = self._projections(live)
         self._leases.cover(lease, seconds=plane.timeout)
         wanted, found = plane.wanted(live), plane.observe(live)
         self._at(f"{plane.name}:observed")
@@ -196,7 +200,7 @@ class Converger:
         with self._leases.fenced(lease) as session:
             following = self._following(session, task, lease)
             following.agrees(plane.name, revision=live.revision, demand=demand.number, value=found)
-            following.settle(names, on_converged=self._on_converged)
+            following.settle(planes, on_converged=self._on_converged)
             self._leases.free(session, lease)
         self._at(f"{plane.name}:agrees")
 

@@ -1,4 +1,4 @@
-"""What happens to a live release once every plane agrees with it."""
+"""What happens to a live release once the planes that hold it agree."""
 
 from sqlmodel import Session, col, update
 
@@ -10,7 +10,8 @@ from trilock.server.store.tables import PlaneStateRow
 def finish_release(session: Session, live: LiveRow) -> None:
     """Make a live release that is FINALIZING into one that is FINALIZED.
 
-    Its rows are in their tables and its planes agree: nothing is left to do.
+    Its rows are in their tables. Other planes may still be on their way: MLflow's
+    alias, or a mirror that refuses, must not keep the next release from going live.
     Called by the converger, in the transaction that says so.
     """
     if live.state is not ReleaseState.FINALIZING:
@@ -22,7 +23,7 @@ def finish_release(session: Session, live: LiveRow) -> None:
         state=ReleaseState.FINALIZED,
         cause=live.cause,
     )
-    # The row has a new revision, but no plane has to be other than it is.
+    # The row has a new revision, but no plane that agreed has to be other than it is.
     session.exec(
         update(PlaneStateRow)
         .where(

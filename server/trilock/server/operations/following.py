@@ -5,7 +5,7 @@ takes rows: operations, live row, planes, store.
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, delete, select
@@ -13,12 +13,14 @@ from sqlmodel import Session, col, delete, select
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow
+from trilock.server.operations.projection import Projection
 from trilock.server.operations.records import database_now, end, note, tell
 from trilock.server.store.releases import get_live
 from trilock.server.store.tables import LiveTable, OperationRow, PlaneStateRow
 
 OnConverged = Callable[[Session, LiveRow], None]
-"""Called in the transaction in which every plane agrees with the live row. May change it."""
+"""Called in the transaction in which every plane that holds the release agrees with the live
+row. May change the row."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,14 +97,15 @@ class Following:
         self._session.add(row)
         self._tell(None)
 
-    def settle(self, planes: Collection[str], *, on_converged: OnConverged) -> None:
+    def settle(self, planes: Sequence[Projection], *, on_converged: OnConverged) -> None:
         """Bring operations to their ends, and the release on, where *planes* allow it.
 
         Args:
-            planes: Names of all planes that the live row has.
-            on_converged: Called once for each revision that every plane agrees with.
+            planes: All planes that the live row has.
+            on_converged: Called when every plane that holds the release agrees with the
+                row: at least once for each revision that all planes agree with.
         """
-        converged = self._converged(planes)
+        converged = self._converged([plane.name for plane in planes])
         for row in self._operations:
             state = self._state_of(row, converged.values())
             if state is not None:
@@ -110,14 +113,17 @@ class Following:
                 note(
                     self._session, row.id, kind=state.lower(), owner=self._owner, epoch=self._epoch
                 )
-        whole = all(revision >= self._live.revision for revision in converged.values())
-        if whole and self._live.converged_revision < self._live.revision:
+        agreeing = {plane for plane in converged if converged[plane] >= self._live.revision}
+        told = self._live.converged_revision >= self._live.revision
+        if told or any(plane.holds_release and plane.name not in agreeing for plane in planes):
+            return
+        if len(agreeing) == len(converged):
             self._live.converged_revision = self._live.revision
             self._session.add(self._live)
-            self._session.flush()
-            live = get_live(self._session, self._alias)
-            if live is not None:
-                on_converged(self._session, live)
+        self._session.flush()
+        live = get_live(self._session, self._alias)
+        if live is not None:
+            on_converged(self._session, live)
 
     def _state_of(self, row: OperationRow, converged: Collection[int]) -> OperationState | None:
         """Return the end that *row* has come to; None if it still converges."""

@@ -21,6 +21,9 @@ class Projection(Protocol):
     """`model_alias`, `feature_mirror`, `sinks`."""
     shared: ClassVar[bool]
     """Whether others can write to it: what is found there may be theirs (I8)."""
+    holds_release: ClassVar[bool]
+    """Whether a release is FINALIZED only once this plane agrees. Only one in which the
+    release's own effects are; any other goes on converging, and holds up no promotion."""
     timeout: ClassVar[float]
     """Its own bound on each outside call, seconds. One that does not fit into a lease
     is kept by the lease's heartbeat, and must stand being run by two at once."""

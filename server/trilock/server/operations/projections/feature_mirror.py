@@ -14,6 +14,7 @@ class FeatureMirror:
 
     name: ClassVar[str] = "feature_mirror"
     shared: ClassVar[bool] = True
+    holds_release: ClassVar[bool] = False
     timeout: ClassVar[float] = 60.0
 
     def __init__(self, database: Database, connections: Connections) -> None:

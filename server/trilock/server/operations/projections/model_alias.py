@@ -13,6 +13,7 @@ class ModelAlias:
 
     name: ClassVar[str] = "model_alias"
     shared: ClassVar[bool] = True
+    holds_release: ClassVar[bool] = False
     timeout: ClassVar[float] = 10.0
 
     def __init__(self, database: Database, connections: Connections) -> None:

@@ -30,6 +30,7 @@ class Sinks:
 
     name: ClassVar[str] = "sinks"
     shared: ClassVar[bool] = False
+    holds_release: ClassVar[bool] = True
     timeout: ClassVar[float] = 600.0
 
     def __init__(self, database: Database, connections: Connections) -> None:
