@@ -25,6 +25,7 @@ from trilock.server.domain.errors import (
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import ReleaseState
 from trilock.server.store.bundles import get_hold
+from trilock.server.store.clock import now_ms
 from trilock.server.store.releases import get_release
 from trilock.server.store.sinks import list_release_sinks
 from trilock.server.usecases.lift_hold import lift_hold
@@ -379,7 +380,10 @@ def test_leaving_a_release_that_was_superseded_is_refused(w: World) -> None:
         w.roll_back(leaves=release_ref(1))
 
 
-def test_rolling_back_twice_goes_further_back(w: World) -> None:
+def test_rolling_back_again_later_goes_further_back(w: World) -> None:
+    def later() -> int:
+        return now_ms() + 15 * 60 * 1000
+
     w.release(w.record())
     w.release(w.record(variant="scaled"))
     w.promote(w.record())
@@ -388,9 +392,9 @@ def test_rolling_back_twice_goes_further_back(w: World) -> None:
     w.roll_back()
     w.settle()
     assert str(w.live().bundle) == "models/delay/bundles/2"
-    w.roll_back()
+    w.roll_back(clock=later)
     w.settle()
 
     assert str(w.live().bundle) == "models/delay/bundles/1"
     with pytest.raises(NoSafeTargetError):
-        w.roll_back()
+        w.roll_back(clock=later)

@@ -280,8 +280,12 @@ class BusyError(AbortedError):
 
     reason = "OPERATION_IN_PROGRESS"
 
-    def __init__(self, *, scope: str, operation: str) -> None:
-        super().__init__(f"{scope} is locked by {operation}", scope=scope, operation=operation)
+    def __init__(self, *, scope: str, operation: str, doing: str = "") -> None:
+        super().__init__(
+            f"{scope} is locked by {operation}{f', which {doing}' if doing else ''}",
+            scope=scope,
+            operation=operation,
+        )
         self.operation = operation
 
 
