@@ -1,16 +1,22 @@
 """What can never be done holds up nothing, and is said."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.values import ALIAS
-from tests.support.world import World, world
+from tests.support.values import ALIAS, MODEL
+from tests.support.world import ANN, World, world
+from trilock.client.sinks import SinkWriter
 from trilock.server.domain.errors import PreconditionError
+from trilock.server.domain.names import SinkRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import ReleaseState
+from trilock.server.store.sinks import list_release_sinks
 from trilock.server.usecases.describe_alias import describe_alias
+from trilock.server.usecases.register_sink import register_sink
 
 
 @pytest.fixture
@@ -45,3 +51,39 @@ def test_a_mirror_that_refuses_keeps_no_release_from_the_next_one(
         "models/delay/bundles/3",
         ReleaseState.SOAKING,
     )
+
+
+def test_rows_that_cannot_be_undone_stay_are_told_and_hold_up_nothing(w: World) -> None:
+    log = SinkRef(MODEL, "log")
+    with closing(sqlite3.connect(w.warehouse)) as connection, connection:
+        connection.execute("CREATE TABLE log (flight TEXT, delay REAL)")
+    register_sink(
+        w.runtime,
+        sink=log,
+        connection="warehouse",
+        table="log",
+        keys=(),
+        validate_only=False,
+        principal=ANN,
+    )
+    w.release(w.record())
+    bad = w.release(w.record(variant="scaled"))
+    url = f"sqlite:///{w.warehouse}"
+    with SinkWriter(url, sink=str(log), epoch=w.live().epoch) as writer:
+        writer.write([{"flight": "UA1", "delay": 1.0}])
+
+    started = w.roll_back().operation
+    assert started is not None
+    rollback = w.settled(started)
+
+    assert (rollback.state, w.live().state) == (OperationState.SUCCEEDED, ReleaseState.FINALIZED)
+    with w.database.read() as session:
+        (noted,) = list_release_sinks(session, bad)
+    assert noted.state == "CLOSED"
+    assert noted.counts["undo_unavailable"] == {
+        "why": "undo is unavailable: it is append-only and has no text column 'trilock_release' "
+        "that says which rows are whose"
+    }
+    w.promote(w.record())
+    w.settle()
+    assert str(w.live().bundle) == "models/delay/bundles/3"

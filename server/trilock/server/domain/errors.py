@@ -219,6 +219,10 @@ class SinkError(PreconditionError):
         self.problems = tuple(problems)
 
 
+class CannotUndoError(SinkError):
+    """What an epoch wrote to a table stays there: nothing tells, for good, which rows they are."""
+
+
 class StalePlanError(PreconditionError):
     """The plan was made for a world that is no longer so."""
 

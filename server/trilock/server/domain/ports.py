@@ -268,6 +268,9 @@ class SinkDatabase(Protocol):
         """Take the rows of a closed epoch out of the table again. Idempotent.
 
         Restores exactly the rows that the epoch wrote and nobody wrote since.
+
+        Raises:
+            CannotUndoError: Nothing tells which rows those are, and nothing ever will.
         """
         ...
 

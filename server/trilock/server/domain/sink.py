@@ -80,3 +80,10 @@ class UndoCounts:
     """Rows that the epoch had replaced."""
     kept: int
     """Rows of the epoch that somebody else changed since; they stay and are listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoUnavailable:
+    """A finalized epoch was rolled back, and what it had written stays in the table."""
+
+    why: str

@@ -17,7 +17,7 @@ from trilock.client.sinks.layout import (
     staging_name,
 )
 from trilock.client.sinks.session import ConflictError, LostError, Session
-from trilock.server.domain.errors import SinkError
+from trilock.server.domain.errors import CannotUndoError, SinkError
 from trilock.server.domain.sink import (
     EpochState,
     MergeCounts,
@@ -170,7 +170,7 @@ class SqlSinkDatabase:
                 )
             if fence.shape and not fence.undone and not self._has_staging(session, fence):
                 if fence.merged_through or fences.wrote_directly():
-                    raise SinkError(
+                    raise CannotUndoError(
                         sink=str(sink.ref), problems=[f"what epoch {epoch} wrote was purged"]
                     )
                 return fence.undo
@@ -183,7 +183,7 @@ class SqlSinkDatabase:
                         )
                     self._checkpoint("undo:committed")
             except UndoUnavailableError as error:
-                raise SinkError(
+                raise CannotUndoError(
                     sink=str(sink.ref),
                     problems=[
                         (

@@ -2,16 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.errors import AlreadyExistsError, NotFoundError
 from trilock.server.domain.names import ModelName, ReleaseRef, SinkRef
-from trilock.server.domain.sink import MergeCounts, Sink, SinkColumn, StagedRows, UndoCounts
+from trilock.server.domain.sink import (
+    MergeCounts,
+    Sink,
+    SinkColumn,
+    StagedRows,
+    UndoCounts,
+    UndoUnavailable,
+)
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms, to_datetime
 from trilock.server.store.tables import ReleaseSinkRow, SinkRow
+
+_KINDS: Final = {
+    StagedRows: "staged",
+    MergeCounts: "merge",
+    UndoCounts: "undo",
+    UndoUnavailable: "undo_unavailable",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +100,7 @@ def note_release_sink(
     sink: SinkRef,
     *,
     state: str,
-    counts: StagedRows | MergeCounts | UndoCounts | None = None,
+    counts: StagedRows | MergeCounts | UndoCounts | UndoUnavailable | None = None,
 ) -> None:
     """Note what became of *release*'s writes to *sink*; counts of each kind are kept."""
     row = session.get(ReleaseSinkRow, (release.model, release.number, sink.sink))
@@ -96,8 +110,7 @@ def note_release_sink(
         )
     row.state = state
     if counts is not None:
-        kind = {StagedRows: "staged", MergeCounts: "merge", UndoCounts: "undo"}[type(counts)]
-        row.counts = {**row.counts, kind: asdict(counts)}
+        row.counts = {**row.counts, _KINDS[type(counts)]: asdict(counts)}
     session.add(row)
 
 

@@ -4,17 +4,27 @@ live release SOAKING       its writers are staged
              FINALIZING    staged rows are merged, then its writers write directly
              FINALIZED     its writers write directly; superseded ones are fenced
 ROLLED_BACK release        its writers are fenced; what it wrote to the table is undone,
-                           what it staged stays in quarantine
+                           what it staged stays in quarantine. Rows that cannot be undone
+                           stay, which is noted: it must not hold up the next release
 """
 
+import logging
 from collections.abc import Iterator
 from typing import ClassVar
 
 from sqlmodel import Session
 
-from trilock.server.domain.ports import Connections
+from trilock.server.domain.errors import CannotUndoError
+from trilock.server.domain.ports import Connections, SinkDatabase
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
-from trilock.server.domain.sink import EpochState, MergeCounts, Sink, StagedRows, UndoCounts
+from trilock.server.domain.sink import (
+    EpochState,
+    MergeCounts,
+    Sink,
+    StagedRows,
+    UndoCounts,
+    UndoUnavailable,
+)
 from trilock.server.store.database import Database
 from trilock.server.store.releases import get_release, list_releases
 from trilock.server.store.sinks import list_release_sinks, list_sinks, note_release_sink
@@ -23,6 +33,10 @@ _HISTORY = 100
 """How many releases back are looked at; older ones are settled long since."""
 
 _SETTLED = "settled"
+
+_Counts = StagedRows | MergeCounts | UndoCounts | UndoUnavailable
+
+_log = logging.getLogger(__name__)
 
 
 class Sinks:
@@ -58,7 +72,7 @@ class Sinks:
     def _settle(self, release: Release, sink: Sink, state: EpochState | None) -> None:
         database = self._connections.sink_database(sink.connection)
         epoch = release.epoch
-        counts: StagedRows | MergeCounts | UndoCounts | None = None
+        counts: _Counts | None = None
         match release.state:
             case ReleaseState.SOAKING:
                 database.open_staged(sink, epoch=epoch)
@@ -72,17 +86,17 @@ class Sinks:
                 database.close(sink, epoch=epoch)
             case ReleaseState.ROLLED_BACK:
                 database.close(sink, epoch=epoch)
-                counts = database.undo(sink, epoch=epoch)
+                counts = _undone(database, sink, epoch=epoch)
                 self._note(release, sink, database.staged(sink, epoch=epoch))
         self._note(release, sink, counts)
 
-    def _note(
-        self, release: Release, sink: Sink, counts: StagedRows | MergeCounts | UndoCounts | None
-    ) -> None:
+    def _note(self, release: Release, sink: Sink, counts: _Counts | None) -> None:
         with self._database.write() as session:
-            note_release_sink(
-                session, release.ref, sink.ref, state=_wanted(release).value, counts=counts
-            )
+            # Whoever was slow, and was taken over, must not note what is no longer so.
+            if _wanted(get_release(session, release.ref)) is _wanted(release):
+                note_release_sink(
+                    session, release.ref, sink.ref, state=_wanted(release).value, counts=counts
+                )
 
     def _unsettled(self, live: LiveRow) -> Iterator[tuple[Release, Sink, EpochState | None]]:
         with self._database.read() as session:
@@ -105,6 +119,14 @@ class Sinks:
                     continue  # the sink was registered after this release had ended
                 if state != wanted or noted.get((release.ref, sink.ref)) != wanted:
                     yield release, sink, state
+
+
+def _undone(database: SinkDatabase, sink: Sink, *, epoch: int) -> UndoCounts | UndoUnavailable:
+    try:
+        return database.undo(sink, epoch=epoch)
+    except CannotUndoError as error:
+        _log.warning("what epoch %d wrote stays in the table: %s", epoch, error)
+        return UndoUnavailable(why="; ".join(error.problems))
 
 
 def _releases(session: Session, live: LiveRow) -> list[Release]:
