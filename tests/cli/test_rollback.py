@@ -103,6 +103,10 @@ def test_pressed_a_second_time_it_says_who_did_it_and_does_nothing(
 ) -> None:
     live = release(3, bundle=1, rollback=True, by="bob", since=ago(seconds=40))
     server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+    server.answer(
+        "ReleaseService.RollBack",
+        RollBackResponse(operation=rolled_back(), already_done=True),
+    )
 
     run = trilock("rollback", "--yes")
     as_json = trilock("rollback", "--yes", "-o", "json")
@@ -115,7 +119,11 @@ def test_pressed_a_second_time_it_says_who_did_it_and_does_nothing(
         "(trilock history delay@production)"
     )
     assert as_json.json["already_done"] is True
-    assert server.requests("ReleaseService.RollBack") == []
+    assert as_json.json["operation"]["kind"] == "ROLL_BACK"
+    asked = server.requests("ReleaseService.RollBack")
+    assert [(one.leaves, one.to_bundle, one.validate_only) for one in asked] == [
+        ("models/delay/releases/3", "", True)
+    ] * 2
 
 
 def test_to_go_back_further_one_says_where(server: FakeServer, trilock: Trilock) -> None:
@@ -126,14 +134,18 @@ def test_to_go_back_further_one_says_where(server: FakeServer, trilock: Trilock)
     assert len(server.requests("ReleaseService.RollBack")) == 1
 
 
-def test_what_was_rolled_back_long_ago_may_be_rolled_back_again(
+def test_whether_it_was_done_a_moment_ago_the_server_says(
     server: FakeServer, trilock: Trilock
 ) -> None:
-    live = release(3, bundle=1, rollback=True, since=ago(minutes=16))
+    live = release(3, bundle=1, rollback=True, since=ago(seconds=1))
     server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+    server.answer(
+        "ReleaseService.RollBack", RollBackResponse(), RollBackResponse(operation=rolled_back())
+    )
 
     assert trilock("rollback", "--yes").code == 0
-    assert len(server.requests("ReleaseService.RollBack")) == 1
+    asked = server.requests("ReleaseService.RollBack")
+    assert [one.validate_only for one in asked] == [True, False]
 
 
 def test_pressed_by_two_at_once_the_second_is_told_who_did_it(

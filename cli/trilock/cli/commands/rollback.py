@@ -3,7 +3,6 @@
 import select
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
@@ -34,10 +33,6 @@ from trilock.v1.release_service_pb2 import (
     PlanRollbackResponse,
     RollBackRequest,
 )
-
-_TWICE: Final = timedelta(minutes=15)
-"""A rollback within this time of another one is the same one, pressed twice or by two people."""
-
 
 _LISTEN_S: Final = 0.1
 """How often the wait for an answer looks whether it was interrupted."""
@@ -112,24 +107,28 @@ def rollback(
 
 
 def _already_done(session: Session, name: str, *, output: Format) -> bool:
-    """Say who rolled *name* back a moment ago, if somebody did."""
+    """Say who rolled *name* back a moment ago, if the server says that somebody did."""
     live = session.client.releases.GetAlias(GetAliasRequest(name=name)).alias.live
-    since = moment(live.start_time)
-    if (
-        live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK
-        or since is None
-        or datetime.now(tz=UTC) - since > _TWICE
-    ):
+    if live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK:
         return False
-    who, short = live.cause.principal, short_alias(name)
+    # Asked before a plan is shown: one that goes further back would only frighten.
+    answer = session.client.releases.RollBack(
+        RollBackRequest(alias=name, leaves=live.name, validate_only=True)
+    )
+    # An operation that makes another release is a new press of somebody else's.
+    if not answer.already_done or answer.operation.release != live.name:
+        return False
+    who, short = answer.operation.cause.principal, short_alias(name)
     say(
         clean(f"already done by {who}: {short} is back on bundle {last(live.bundle)} ")
-        + f"since {when(since)}\n"
+        + f"since {when(moment(live.start_time))}\n"
         + f"to go back further, say where: trilock rollback {short} --to BUNDLE "
         + f"(trilock history {short})"
     )
     if output is Format.JSON:
-        write_json({"operation": None, "already_done": True, "release": plain(live)})
+        write_json(
+            {"operation": plain(answer.operation), "already_done": True, "release": plain(live)}
+        )
     return True
 
 
