@@ -176,8 +176,12 @@ class FeatureStoreContract:
 
         filled = world.store.fill(captured, project="delay__s1", window=DAY, progress=told.append)
 
-        assert empty == (ViewState(view="weather", rows=0, fed_until=None),)
-        assert filled == (ViewState(view="weather", rows=3, fed_until=DAY.end),)
+        assert empty == (
+            ViewState(view="weather", rows=0, fed_from=None, fed_until=None, feedable=True),
+        )
+        assert filled == (
+            ViewState(view="weather", rows=3, fed_from=DAY.start, fed_until=DAY.end, feedable=True),
+        )
         assert filled == world.store.views(captured, project="delay__s1")
         assert told
         assert all("weather" in line for line in told)
@@ -225,16 +229,18 @@ class FeatureStoreContract:
         world.store.deploy(fed, project="delay__s2", expected=None)
 
         assert world.store.views(fed, project="delay__s2") == (
-            ViewState(view="weather", rows=0, fed_until=None),
+            ViewState(view="weather", rows=0, fed_from=None, fed_until=None, feedable=True),
         )
 
-    def test_redefining_keeps_the_watermark_of_what_was_there(self, world: FeatureWorld) -> None:
+    def test_redefining_forgets_the_watermark_of_the_other_definition(
+        self, world: FeatureWorld
+    ) -> None:
         fill(world, deployed(world, "celsius", project="delay__s1"), "delay__s1")
 
         scaled = deployed(world, "scaled", project="delay__s1")
 
         assert world.store.views(scaled, project="delay__s1") == (
-            ViewState(view="weather", rows=3, fed_until=DAY.end),
+            ViewState(view="weather", rows=3, fed_from=None, fed_until=None, feedable=True),
         )
 
     def test_a_mirror_has_definitions_values_and_watermarks_of_its_source(
@@ -257,7 +263,7 @@ class FeatureStoreContract:
         assert world.temp("live", origin="DFW") is None
         # With the watermark of the other, nothing between the two would ever be fed.
         assert world.store.views(celsius, project="live") == (
-            ViewState(view="weather", rows=3, fed_until=DAY.end),
+            ViewState(view="weather", rows=3, fed_from=DAY.start, fed_until=DAY.end, feedable=True),
         )
         assert world.temp("delay__s2", origin="DFW") == 4000.0
 

@@ -141,7 +141,9 @@ class World:
         return version, revision
 
     def record(self, **training: Any) -> Bundle:
-        version, revision = self.train(**training)
+        return self.record_trained(*self.train(**training))
+
+    def record_trained(self, version: str, revision: str) -> Bundle:
         recorded = record_bundle(
             self.runtime,
             model=MODEL,

@@ -46,7 +46,9 @@ def test_what_is_waived_comes_last_and_says_so() -> None:
 
 
 def test_rows_that_cannot_be_counted_are_minus_one() -> None:
-    message = view_to_proto(ViewState(view="weather", rows=None, fed_until=None))
+    message = view_to_proto(
+        ViewState(view="weather", rows=None, fed_from=None, fed_until=None, feedable=True)
+    )
 
     assert (message.rows, message.HasField("fed_until_time")) == (-1, False)
 

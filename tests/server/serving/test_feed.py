@@ -100,7 +100,7 @@ def test_what_is_live_and_what_changed(database: Database) -> None:
     assert live.generation == state.generation > 0
     assert live.live.bundle == "models/delay/bundles/2"
     assert live.live.model_version == "2"
-    assert live.live.feature_project == "delay_v1__s2"
+    assert live.live.feature_project == "delay_v1__s2_320000"
     assert live.live.sink_epoch == (live.generation << 20) + 2
     assert live.live.serving_config["replicas"] == 2
     assert live.standby.bundle == "models/delay/bundles/1"

@@ -174,7 +174,7 @@ def _model_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
 
 def _feature_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
     schema = bundle.feature_schema
-    project = schema.ref.project
+    project = schema.project
     found = planes.features.definition(schema.capture, project=project)
     if found is None:
         return (f"Feast project {project} is not deployed",)
@@ -183,7 +183,7 @@ def _feature_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
     return tuple(
         f"view {view.view} of {project} was never filled"
         for view in planes.features.views(schema.capture, project=project)
-        if view.fed_until is None
+        if view.feedable and view.fed_until is None
     )
 
 

@@ -116,6 +116,16 @@ class FeatureSchema:
     created: datetime
     creator: str
 
+    @property
+    def project(self) -> str:
+        """The Feast project it is deployed into, side by side with the others.
+
+        Feast takes no hyphens, and a restored or new database gives versions again;
+        the digest keeps schemas apart that would then share a name.
+        """
+        service = self.ref.service.replace("-", "_")
+        return f"{service}__s{self.ref.version}_{self.capture.definition_digest[:6]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class PipelineOutput:

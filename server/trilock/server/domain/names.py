@@ -206,8 +206,3 @@ class FeatureSchemaRef:
     def __str__(self) -> str:
         """Return the resource name."""
         return f"featureSchemas/{self.service}/versions/{self.version}"
-
-    @property
-    def project(self) -> str:
-        """The Feast project this schema is deployed into, side by side with the others."""
-        return f"{self.service.replace('-', '_')}__s{self.version}"

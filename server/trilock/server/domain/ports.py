@@ -84,8 +84,12 @@ class ViewState:
     view: str
     rows: int | None
     """Entities in the online table; None where the online store cannot count."""
+    fed_from: datetime | None
+    """Start of the first materialization; None if there was none."""
     fed_until: datetime | None
     """End of the last materialization; None if there was none."""
+    feedable: bool
+    """Whether materializing leaves those marks; else it is fed by pushes, or with others."""
 
 
 class FeatureStore(Protocol):

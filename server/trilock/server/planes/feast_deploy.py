@@ -2,8 +2,8 @@
 
 The rule that the rest of trilock relies on: `deploy` compares and sets under
 the session's locks, writes only what differs, and never takes a watermark from
-a capture. A watermark says "this online table is filled until then"; one that
-came from elsewhere would keep values from ever being fed.
+a capture or keeps one of another definition. A watermark says "this online
+table is filled until then"; a wrong one would keep values from ever being fed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import ForeignEditError, PreconditionError
-from trilock.server.domain.ports import Window
+from trilock.server.domain.ports import ViewState, Window
 from trilock.server.planes import feast_protos
 from trilock.server.planes.feast_definitions import (
     Key,
@@ -23,6 +23,7 @@ from trilock.server.planes.feast_definitions import (
     keys,
     with_project,
 )
+from trilock.server.planes.feast_online import OnlineView
 from trilock.server.planes.feast_registry import RegistrySession
 
 
@@ -34,6 +35,9 @@ class Anything:
 ANYTHING: Final = Anything()
 
 Expected = str | None | Anything
+
+_WATERMARKED: Final = frozenset({"feature_view", "stream_feature_view"})
+"""Kinds of views whose row tells what was materialized."""
 
 _AVAILABLE_ONLINE: Final = 4
 """`FeatureViewState.AVAILABLE_ONLINE`."""
@@ -99,6 +103,9 @@ def _deployed(key: Key, proto: bytes, *, project: str, current: bytes | None, no
         message.meta.created_timestamp.FromDatetime(now)
     else:
         message.meta.CopyFrom(feast_protos.parse(key[0], current).meta)
+        if "materialization_intervals" in message.meta.DESCRIPTOR.fields_by_name:
+            # The values in the online table are those of the other definition.
+            _set_intervals(message, ())
     message.meta.last_updated_timestamp.FromDatetime(now)
     return message
 
@@ -118,9 +125,16 @@ def require_captured(session: RegistrySession, capture: FeatureCapture, *, proje
         )
 
 
-def fed_until(kind: str, proto: bytes) -> datetime | None:
-    """Return the end of the last materialization that the view's row tells of."""
-    return max((end for _, end in _intervals(feast_protos.parse(kind, proto))), default=None)
+def view_state(view: OnlineView, *, row: bytes | None, rows: int | None) -> ViewState:
+    """Return how far *view* is filled, by its registry row; *rows* is what was counted."""
+    fed = [] if row is None else _intervals(feast_protos.parse(view.kind, row))
+    return ViewState(
+        view=view.name,
+        rows=rows,
+        fed_from=min((start for start, _ in fed), default=None),
+        fed_until=max((end for _, end in fed), default=None),
+        feedable=view.feedable and view.kind in _WATERMARKED,
+    )
 
 
 def add_watermark(
@@ -160,7 +174,7 @@ def watermarks(session: RegistrySession, capture: FeatureCapture, *, project: st
     return {
         key: tuple(_intervals(feast_protos.parse(key[0], row)))
         for key, row in rows.items()
-        if key[0] in {"feature_view", "stream_feature_view"}
+        if key[0] in _WATERMARKED
     }
 
 

@@ -172,14 +172,8 @@ class FeastFeatureStore:
         online = self._online
         counts = {} if online is None else online.rows(project=project, views=views)
         return tuple(
-            ViewState(
-                view=view.name,
-                rows=counts.get(view.name),
-                fed_until=(
-                    feast_deploy.fed_until(view.kind, rows[view.kind, view.name])
-                    if (view.kind, view.name) in rows
-                    else None
-                ),
+            feast_deploy.view_state(
+                view, row=rows.get((view.kind, view.name)), rows=counts.get(view.name)
             )
             for view in views
         )

@@ -183,14 +183,10 @@ class MemoryFeatureStore:
         with self._transaction() as session:
             rows = session.read(project)
         return tuple(
-            ViewState(
-                view=view.name,
+            feast_deploy.view_state(
+                view,
+                row=rows.get((view.kind, view.name)),
                 rows=len(self._online.get((project, view.name), {})),
-                fed_until=(
-                    feast_deploy.fed_until(view.kind, rows[view.kind, view.name])
-                    if (view.kind, view.name) in rows
-                    else None
-                ),
             )
             for view in online_views(capture)
         )

@@ -54,7 +54,7 @@ def plan_promotion(
         window_is_default: Whether nobody chose the window. It then moves with the
             clock, and is no part of what was reviewed.
     """
-    project = bundle.feature_schema.ref.project
+    project = bundle.feature_schema.project
     steps = [
         *(
             PlannedStep(

@@ -92,7 +92,7 @@ def feature_schema_to_proto(
     return bundle_pb2.FeatureSchema(
         name=str(schema.ref),
         service=schema.ref.service,
-        project=schema.ref.project,
+        project=schema.project,
         source_project=capture.project,
         source_revision=capture.revision or "",
         contract_digest=schema.contract_digest,

@@ -234,7 +234,7 @@ def _serving_bundle(
         "release": str(release),
         "registered_model": bundle.model_version.name,
         "model_version": bundle.model_version.version,
-        "feature_project": bundle.feature_schema.ref.project,
+        "feature_project": bundle.feature_schema.project,
         "feature_service": bundle.feature_schema.ref.service,
         "pipeline_revision": bundle.pipeline_commit.revision,
         "sink_epoch": str(epoch),

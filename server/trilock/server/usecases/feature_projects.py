@@ -31,7 +31,7 @@ class FeatureProject:
     @property
     def project(self) -> str:
         """Its name in Feast."""
-        return self.schema.ref.project
+        return self.schema.project
 
 
 def list_feature_projects(
@@ -46,7 +46,7 @@ def list_feature_projects(
         error = ""
         try:
             views = runtime.connections.planes(owner).features.views(
-                schema.capture, project=schema.ref.project
+                schema.capture, project=schema.project
             )
         except TrilockError as trouble:
             error = str(trouble)
@@ -109,6 +109,6 @@ def _needed(
         refs = [live.release, *([] if live.target is None else [live.target])]
         for ref in refs:
             schema = get_bundle(session, get_release(session, ref).bundle).feature_schema
-            _, releases = needed.setdefault((ref.model, schema.ref.project), (schema, []))
+            _, releases = needed.setdefault((ref.model, schema.project), (schema, []))
             releases.append(ref)
     return needed

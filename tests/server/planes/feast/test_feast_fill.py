@@ -36,7 +36,9 @@ def test_from_a_commit_to_served_values_with_real_workers(tmp_path: Path) -> Non
     world.store.deploy(captured, project="delay__s1", expected=None)
     filled = world.store.fill(captured, project="delay__s1", window=DAY, progress=told.append)
 
-    assert filled == (ViewState(view="weather", rows=3, fed_until=NOW),)
+    assert filled == (
+        ViewState(view="weather", rows=3, fed_from=DAY.start, fed_until=NOW, feedable=True),
+    )
     assert told == ["weather: materializing", f"weather: fed until {NOW.isoformat()}"]
     assert world.serve("delay__s1", origin="JFK")["temp_distance"] == 4000.0
     world.close()
@@ -55,7 +57,7 @@ def test_a_source_that_is_not_there_is_one_line_and_no_watermark(
 
     assert "\n" not in str(caught.value)
     assert sqlite_world.store.views(captured, project="delay__s1") == (
-        ViewState(view="weather", rows=0, fed_until=None),
+        ViewState(view="weather", rows=0, fed_from=None, fed_until=None, feedable=True),
     )
 
 
@@ -67,13 +69,13 @@ def test_every_kind_of_view_is_deployed_fed_and_served(world: FeastWorld) -> Non
 
     filled = world.store.fill(captured, project="delay__s1", window=DAY, progress=told.append)
 
-    assert [(state.view, state.rows, state.fed_until) for state in filled] == [
-        ("late", 0, None),
-        ("nobody", 1, NOW),
-        ("plain", 3, NOW),
-        ("pushed", 3, NOW),
-        ("stored", 3, None),
-        ("stream", 3, NOW),
+    assert [(state.view, state.rows, state.fed_until, state.feedable) for state in filled] == [
+        ("late", 0, None, False),
+        ("nobody", 1, NOW, True),
+        ("plain", 3, NOW, True),
+        ("pushed", 3, NOW, True),
+        ("stored", 3, None, False),
+        ("stream", 3, NOW, True),
     ]
     assert "late: has no batch source, fed by pushes only" in told
     store = world.feast("delay__s1")
@@ -125,4 +127,6 @@ def test_another_online_store_is_left_to_feast(sqlite_world: SqliteWorld) -> Non
     store.close()
 
     assert RecordingOnlineStore.made == [("delay__s1", "weather")]
-    assert filled == (ViewState(view="weather", rows=None, fed_until=NOW),)
+    assert filled == (
+        ViewState(view="weather", rows=None, fed_from=DAY.start, fed_until=NOW, feedable=True),
+    )

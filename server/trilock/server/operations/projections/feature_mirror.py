@@ -24,7 +24,7 @@ class FeatureMirror:
     def wanted(self, live: LiveRow) -> str:
         """Return the state of the live bundle's own project."""
         schema, planes = self._schema(live), self._connections.planes(live.alias.model)
-        return _state(planes, schema, project=schema.ref.project)
+        return _state(planes, schema, project=schema.project)
 
     def observe(self, live: LiveRow) -> str:
         """Return the state of the mirror project."""
@@ -34,7 +34,7 @@ class FeatureMirror:
     def apply(self, live: LiveRow) -> None:
         """Make the mirror equal: definitions, values, watermarks."""
         schema, planes = self._schema(live), self._connections.planes(live.alias.model)
-        planes.features.mirror(schema.capture, source=schema.ref.project, project=_mirror(planes))
+        planes.features.mirror(schema.capture, source=schema.project, project=_mirror(planes))
 
     def _schema(self, live: LiveRow) -> FeatureSchema:
         with self._database.read() as session:

@@ -1,13 +1,15 @@
 """Define a bundle's feature schema in the Feast project of its own.
 
 The project belongs to trilock and to this one schema, so nothing live is
-touched and there is nothing to take back: a project that no release came to
+touched, other definitions in it are somebody else's and are refused, and there
+is nothing to take back: a project that no release came to
 need is retired later, like one that no release needs any more.
 """
 
 from typing import ClassVar
 
 from trilock.server.domain.bundle import FeatureSchema
+from trilock.server.domain.errors import ForeignEditError
 from trilock.server.domain.names import FeatureSchemaRef
 from trilock.server.domain.operation import Json, JsonValue
 from trilock.server.domain.ports import Connections
@@ -29,7 +31,7 @@ class DeployFeatures:
         """Return the definition digest that the project has now."""
         schema = self._schema(args)
         return self._connections.planes(args["model"]).features.definition(
-            schema.capture, project=schema.ref.project
+            schema.capture, project=schema.project
         )
 
     def want(self, args: Json) -> JsonValue:
@@ -37,12 +39,22 @@ class DeployFeatures:
         return self._schema(args).capture.definition_digest
 
     def apply(self, args: Json, *, before: JsonValue) -> JsonValue:
-        """Deploy, if the project is still as it was looked at."""
+        """Deploy, if the project has none of the definitions yet.
+
+        Raises:
+            ForeignEditError: It has some, and others than the captured ones.
+        """
         schema = self._schema(args)
+        if before is not None:
+            raise ForeignEditError(
+                resource=f"the definition of {schema.ref} in Feast project {schema.project}",
+                expected=schema.capture.definition_digest,
+                found=before,
+            )
         self._connections.planes(args["model"]).features.deploy(
-            schema.capture, project=schema.ref.project, expected=before
+            schema.capture, project=schema.project, expected=None
         )
-        return schema.ref.project
+        return schema.project
 
     def undo(self, args: Json, *, before: JsonValue) -> None:
         """Leave the project: nothing reads it."""

@@ -25,13 +25,21 @@ class FillFeatures:
         self._connections = connections
 
     def look(self, args: Json) -> JsonValue:
-        """Return whether every view is filled up to the end of the window."""
+        """Return whether every view that can be is filled from start to end of the window."""
         schema = self._schema(args)
         views = self._connections.planes(args["model"]).features.views(
-            schema.capture, project=schema.ref.project
+            schema.capture, project=schema.project
         )
+        start = datetime.fromisoformat(args["start"])
         end = datetime.fromisoformat(args["end"])
-        return all(view.fed_until is not None and view.fed_until >= end for view in views)
+        return all(
+            view.fed_from is not None
+            and view.fed_from <= start
+            and view.fed_until is not None
+            and view.fed_until >= end
+            for view in views
+            if view.feedable
+        )
 
     def want(self, args: Json) -> JsonValue:
         """Return True: filled."""
@@ -43,12 +51,12 @@ class FillFeatures:
         schema = self._schema(args)
         views = self._connections.planes(args["model"]).features.fill(
             schema.capture,
-            project=schema.ref.project,
+            project=schema.project,
             window=Window(
                 start=datetime.fromisoformat(args["start"]),
                 end=datetime.fromisoformat(args["end"]),
             ),
-            progress=lambda line: _log.info("filling %s: %s", schema.ref.project, line),
+            progress=lambda line: _log.info("filling %s: %s", schema.project, line),
         )
         return {view.view: view.rows for view in views}
 
