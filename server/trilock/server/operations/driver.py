@@ -12,6 +12,9 @@
 5. Every write names the lease's epoch; who lost the lease writes nothing.
 6. A retry is a row (not before) and a freed lease, never a sleep.
 7. The decision to turn back is durable before the first thing is undone.
+8. A rollback goes on: what fails before its pivot is noted and passed over, the
+   pivot is tried until it is through. Back it turns only when it is told to, or
+   when another release is live already (I7).
 """
 
 import json
@@ -25,6 +28,7 @@ from sqlmodel import Session
 from trilock.server.domain.errors import (
     ForeignEditError,
     NotFoundError,
+    StaleEtagError,
     TrilockError,
     UnavailableError,
 )
@@ -32,6 +36,7 @@ from trilock.server.domain.operation import (
     Json,
     JsonValue,
     Operation,
+    OperationKind,
     OperationState,
     PlannedStep,
     StepState,
@@ -89,29 +94,33 @@ class Driver:
         if not now.active:
             return False
         entry = now.next(gates=self._gates)
-        if now.forward and (now.told_to_turn_back or self._given_up(entry)):
-            self._turn_back(now, entry)
+        if now.forward and now.told_to_turn_back:
+            self._ledger.turn_back()
+            self._at("turned_back")
         elif entry is None:
             end = OperationState.SUCCEEDED if now.forward else OperationState.COMPENSATED
             self._ledger.finish(end)
             self._at("finished")
         elif (step := self._steps.get(entry.step)) is None:
             return self._leave(entry)
+        elif now.forward and entry.attempts >= self._attempts and not _is_last_resort(now, step):
+            self._give_up(now, entry)
         else:
             return self._step(now, entry, step)
         return True
 
-    def _given_up(self, entry: Entry | None) -> bool:
-        # A failure turns back by itself. This one was begun, and never came to an end.
-        return entry is not None and entry.attempts >= self._attempts
-
-    def _turn_back(self, now: Reading, entry: Entry | None) -> None:
-        if now.told_to_turn_back or entry is None:
-            self._ledger.turn_back()
+    def _give_up(self, now: Reading, entry: Entry) -> None:
+        # A failure is dealt with at once. This one was begun, and never came to an end.
+        message = f"begun {entry.attempts} times, never done"
+        if _is_rollback(now):
+            self._pass_over(entry, reason="INTERNAL", message=message)
         else:
-            message = f"{entry.step}: begun {entry.attempts} times, never done"
-            self._ledger.turn_back(reason="INTERNAL", message=message)
-        self._at("turned_back")
+            self._ledger.turn_back(reason="INTERNAL", message=f"{entry.step}: {message}")
+            self._at("turned_back")
+
+    def _pass_over(self, entry: Entry, *, reason: str, message: str) -> None:
+        self._ledger.passed_over(entry, reason=reason, message=message)
+        self._at(f"{entry.step}:passed_over")
 
     def _leave(self, entry: Entry) -> bool:
         # A newer trilock wrote the plan, and may be running beside this one.
@@ -126,10 +135,10 @@ class Driver:
             for gate in gates:
                 refusal = self._error_of(now, gate, partial(self._ask, now, gate))
                 if refusal is not None:
-                    return self._fail(gate, refusal)
+                    return self._fail(now, gate, refusal)
         error = self._error_of(now, entry, partial(self._do, now, entry, step, passed=gates))
         if error is not None:
-            return (self._fail if now.forward else self._fail_to_undo)(entry, error)
+            return (self._fail if now.forward else self._fail_to_undo)(now, entry, error)
         return True
 
     def _error_of(self, now: Reading, entry: Entry, act: Callable[[], None]) -> Exception | None:
@@ -233,23 +242,39 @@ class Driver:
         self._ledger.cover(step.timeout)
         return _as_json(step.look(args))
 
-    def _fail(self, entry: Entry, error: Exception) -> bool:
+    def _fail(self, now: Reading, entry: Entry, error: Exception) -> bool:
         reason, message = describe(error)
         attempts = entry.attempts + 1
-        hopeless = not isinstance(error, TRANSIENT) or attempts >= self._attempts
+        if not _is_rollback(now):
+            hopeless = not isinstance(error, TRANSIENT) or attempts >= self._attempts
+        elif _is_last_resort(now, self._steps.get(entry.step)):
+            hopeless = isinstance(error, StaleEtagError)
+        else:
+            self._pass_over(entry, reason=reason, message=message)
+            return True
         wait = None if hopeless else self._backoff(attempts)
         goes_on = self._ledger.failed(entry, reason=reason, message=message, wait=wait)
         self._at(f"{entry.step}:failed")
         return goes_on
 
-    def _fail_to_undo(self, entry: Entry, error: Exception) -> bool:
+    def _fail_to_undo(self, now: Reading, entry: Entry, error: Exception) -> bool:
         reason, message = describe(error)
         # It is gone, or somebody else's by now: nothing of ours is left to take back.
-        settled = isinstance(error, (ForeignEditError, NotFoundError))
+        # And nothing is waited for by a rollback: the projections follow what is live.
+        settled = isinstance(error, (ForeignEditError, NotFoundError)) or _is_rollback(now)
         wait = None if settled else self._backoff(entry.attempts + 1)
         self._ledger.failed_to_undo(entry, reason=reason, message=message, wait=wait)
         self._at(f"{entry.step}:undo_failed")
         return settled
+
+
+def _is_rollback(now: Reading) -> bool:
+    return now.operation.kind is OperationKind.ROLL_BACK
+
+
+def _is_last_resort(now: Reading, step: Step | LocalStep | None) -> bool:
+    """Whether *step* is the pivot of a rollback: the one thing that must not be given up."""
+    return _is_rollback(now) and isinstance(step, LocalStep) and step.pivot
 
 
 def _as_json(value: JsonValue) -> JsonValue:

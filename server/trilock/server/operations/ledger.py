@@ -173,6 +173,12 @@ class Ledger:
             self._park(session, row, seconds=wait)
             return False
 
+    def passed_over(self, entry: Entry, *, reason: str, message: str) -> None:
+        """Write that a step failed and is done for all that: others do later what it did not."""
+        with self._leases.fenced(self._lease) as session:
+            self._failed(session, entry, reason=reason, message=message)
+            self._done(session, entry, before=entry.before, result=f"later: {message}")
+
     def failed_to_undo(
         self, entry: Entry, *, reason: str, message: str, wait: float | None
     ) -> None:

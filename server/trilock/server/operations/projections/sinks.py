@@ -14,7 +14,8 @@ from typing import ClassVar
 
 from sqlmodel import Session
 
-from trilock.server.domain.errors import CannotUndoError
+from trilock.server.domain.errors import CannotUndoError, TrilockError, UnavailableError
+from trilock.server.domain.names import SinkRef
 from trilock.server.domain.ports import Connections, SinkDatabase
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.domain.sink import (
@@ -35,6 +36,9 @@ _HISTORY = 100
 _SETTLED = "settled"
 
 _Counts = StagedRows | MergeCounts | UndoCounts | UndoUnavailable
+
+_Troubles = dict[SinkRef, TrilockError]
+"""Why a sink cannot be settled now."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,16 +62,28 @@ class Sinks:
 
     def observe(self, live: LiveRow) -> str:
         """Return "settled", or what is still to be done, by release and sink."""
+        troubles = _Troubles()
         open_work = [
             f"{release.ref} {sink.ref.sink}: {state or 'no fence'}"
-            for release, sink, state in self._unsettled(live)
+            for release, sink, state in self._unsettled(live, troubles)
         ]
-        return "; ".join(open_work) or _SETTLED
+        return "; ".join([*open_work, *map(str, troubles.values())]) or _SETTLED
 
     def apply(self, live: LiveRow) -> None:
-        """Do what is still to be done, release by release, sink by sink."""
-        for release, sink, state in self._unsettled(live):
-            self._settle(release, sink, state)
+        """Do what is still to be done, release by release, sink by sink.
+
+        A sink in trouble holds up no other, whose fence may be open.
+        """
+        troubles = _Troubles()
+        for release, sink, state in self._unsettled(live, troubles):
+            try:
+                self._settle(release, sink, state)
+            except TrilockError as error:
+                troubles[sink.ref] = error
+        if len(troubles) == 1:
+            raise next(iter(troubles.values()))
+        if troubles:
+            raise UnavailableError("; ".join(map(str, troubles.values())))
 
     def _settle(self, release: Release, sink: Sink, state: EpochState | None) -> None:
         database = self._connections.sink_database(sink.connection)
@@ -98,7 +114,13 @@ class Sinks:
                     session, release.ref, sink.ref, state=_wanted(release).value, counts=counts
                 )
 
-    def _unsettled(self, live: LiveRow) -> Iterator[tuple[Release, Sink, EpochState | None]]:
+    def _state(self, sink: Sink, release: Release) -> EpochState | None:
+        return self._connections.sink_database(sink.connection).state(sink, epoch=release.epoch)
+
+    def _unsettled(
+        self, live: LiveRow, troubles: _Troubles
+    ) -> Iterator[tuple[Release, Sink, EpochState | None]]:
+        """Yield what is to be done, but for sinks that are in trouble, or turn out to be."""
         with self._database.read() as session:
             sinks = list_sinks(session, model=live.alias.model)
             releases = _releases(session, live)
@@ -112,9 +134,13 @@ class Sinks:
                 wanted = _wanted(release)
                 if noted.get((release.ref, sink.ref)) == wanted and release.ref != live.release:
                     continue  # an epoch is closed for good: no need to ask its database again
-                state = self._connections.sink_database(sink.connection).state(
-                    sink, epoch=release.epoch
-                )
+                if sink.ref in troubles:
+                    continue
+                try:
+                    state = self._state(sink, release)
+                except TrilockError as error:
+                    troubles[sink.ref] = error
+                    continue
                 if state is None and release.ended is not None:
                     continue  # the sink was registered after this release had ended
                 if state != wanted or noted.get((release.ref, sink.ref)) != wanted:
