@@ -73,7 +73,8 @@ class OperationServiceServicer(object):
         """CancelOperation turns an operation back that has not reached its pivot.
 
         Errors include:
-        - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead.
+        - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead. Or it is a
+        rollback, which cannot be cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,8 @@ class OperationServiceStub:
     """CancelOperation turns an operation back that has not reached its pivot.
 
     Errors include:
-    - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead.
+    - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead. Or it is a
+      rollback, which cannot be cancelled.
     """
 
 class OperationServiceAsyncStub:
@@ -95,7 +96,8 @@ class OperationServiceAsyncStub:
     """CancelOperation turns an operation back that has not reached its pivot.
 
     Errors include:
-    - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead.
+    - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead. Or it is a
+      rollback, which cannot be cancelled.
     """
 
 class OperationServiceServicer(metaclass=abc.ABCMeta):
@@ -143,7 +145,8 @@ class OperationServiceServicer(metaclass=abc.ABCMeta):
         """CancelOperation turns an operation back that has not reached its pivot.
 
         Errors include:
-        - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead.
+        - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead. Or it is a
+          rollback, which cannot be cancelled.
         """
 
 def add_OperationServiceServicer_to_server(servicer: OperationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

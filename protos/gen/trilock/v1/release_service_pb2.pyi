@@ -307,7 +307,7 @@ class RollBackRequest(google.protobuf.message.Message):
     """
     to_bundle: builtins.str
     """to_bundle is a bundle that was live and finalized here before. If empty, the
-    live release's target.
+    live release's target. Soon after another rollback, going further back needs it.
     """
     reason: builtins.str
     """reason is why. Recorded."""
@@ -341,11 +341,13 @@ class RollBackResponse(google.protobuf.message.Message):
     OPERATION_FIELD_NUMBER: builtins.int
     ALREADY_DONE_FIELD_NUMBER: builtins.int
     already_done: builtins.bool
-    """already_done is whether an earlier rollback has left the release."""
+    """already_done is whether an earlier rollback has left the release, or made it
+    less than 15 minutes ago by the server's clock, while to_bundle is empty.
+    """
     @property
     def operation(self) -> trilock.v1.operation_pb2.Operation:
-        """operation is unset for validate_only. If the release was left by an earlier
-        rollback, it is that one's.
+        """operation is unset for validate_only. If already_done, it is that of the
+        earlier rollback, whose cause says who did it.
         """
 
     def __init__(

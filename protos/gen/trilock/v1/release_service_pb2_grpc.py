@@ -122,7 +122,10 @@ class ReleaseServiceServicer(object):
 
         Errors include:
         - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
-        - ABORTED (STALE_ETAG): the release to leave is not live any more.
+        - ABORTED (STALE_ETAG): the release to leave is not live any more, and it was
+        no rollback to to_bundle that ended it.
+        - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
+        to_bundle is under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

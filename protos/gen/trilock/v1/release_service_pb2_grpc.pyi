@@ -76,7 +76,10 @@ class ReleaseServiceStub:
 
     Errors include:
     - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
-    - ABORTED (STALE_ETAG): the release to leave is not live any more.
+    - ABORTED (STALE_ETAG): the release to leave is not live any more, and it was
+      no rollback to to_bundle that ended it.
+    - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
+      to_bundle is under way.
     """
 
     GetAlias: grpc.UnaryUnaryMultiCallable[
@@ -169,7 +172,10 @@ class ReleaseServiceAsyncStub:
 
     Errors include:
     - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
-    - ABORTED (STALE_ETAG): the release to leave is not live any more.
+    - ABORTED (STALE_ETAG): the release to leave is not live any more, and it was
+      no rollback to to_bundle that ended it.
+    - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
+      to_bundle is under way.
     """
 
     GetAlias: grpc.aio.UnaryUnaryMultiCallable[
@@ -272,7 +278,10 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
 
         Errors include:
         - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
-        - ABORTED (STALE_ETAG): the release to leave is not live any more.
+        - ABORTED (STALE_ETAG): the release to leave is not live any more, and it was
+          no rollback to to_bundle that ended it.
+        - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
+          to_bundle is under way.
         """
 
     @abc.abstractmethod
