@@ -31,10 +31,12 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """One named output of the model, and the column it goes to."""
+    """One named output of the model, and the column of one sink it goes to."""
 
     name: str
     output: str
+    sink: str | None
+    """None where no sink has such a column."""
     sql_type: str | None
     fit: Fit
 
@@ -50,14 +52,29 @@ def outputs(signature: Signature | None) -> Mapping[str, str]:
 
 def writings(subject: Subject) -> Iterator[Writing]:
     """Yield how every named output of the subject's model meets its sinks."""
-    if not subject.sink_columns or subject.signature is None:
+    sinks = {
+        sink: {name.lower(): type_ for name, type_ in columns.items()}
+        for sink, columns in (subject.sink_columns or {}).items()
+        if columns
+    }
+    if not sinks or subject.signature is None:
         return
-    columns = {name.lower(): type_ for name, type_ in subject.sink_columns.items()}
     for spec in subject.signature.outputs:
         if spec.name is not None:
-            sql_type = columns.get(spec.name.lower())
-            fit = Fit.ABSENT if sql_type is None else _fit(spec, sql_type=sql_type)
-            yield Writing(name=spec.name, output=_type_text(spec), sql_type=sql_type, fit=fit)
+            yield from _writings(spec, spec.name, sinks)
+
+
+def _writings(spec: Spec, name: str, sinks: Mapping[str, Mapping[str, str]]) -> Iterator[Writing]:
+    # Each sink is judged by itself; one that lacks the column is not written it.
+    found = {
+        sink: columns[name.lower()] for sink, columns in sinks.items() if name.lower() in columns
+    }
+    output = _type_text(spec)
+    if not found:
+        yield Writing(name=name, output=output, sink=None, sql_type=None, fit=Fit.ABSENT)
+    for sink, sql_type in found.items():
+        fit = _fit(spec, sql_type=sql_type)
+        yield Writing(name=name, output=output, sink=sink, sql_type=sql_type, fit=fit)
 
 
 def _type_text(spec: Spec) -> str:

@@ -31,9 +31,9 @@ class Subject:
     columns: tuple[str, ...] | None = None
     """Which columns the serving layer hands over, in order, where it was recorded; a
     signature without names cannot be judged without."""
-    sink_columns: Mapping[str, str] | None = field(default=None, hash=False)
-    """SQL type of each column of the tables the model writes to; None or empty if it writes to
-    none."""
+    sink_columns: Mapping[str, Mapping[str, str]] | None = field(default=None, hash=False)
+    """For each sink the model writes to, the SQL type of each of its table's columns; None or
+    empty if it writes to none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

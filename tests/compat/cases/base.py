@@ -43,6 +43,7 @@ class Case:
     lineage: Lineage = field(default_factory=Lineage)
     revision: str | None = None
     sinks: dict[str, str] | None = None
+    other_sinks: dict[str, dict[str, str]] = field(default_factory=dict)
     before: Sequence[FeatureSet | tuple[FeatureSet, Signature]] = ()
     consumers: Sequence[Consumer] = ()
 
@@ -54,7 +55,9 @@ class Case:
             pipeline_revision=self.revision,
             lineage=self.lineage,
             columns=self.columns,
-            sink_columns=self.sinks,
+            sink_columns=(
+                None if self.sinks is None else {"predictions": self.sinks, **self.other_sinks}
+            ),
         )
 
     def predecessors(self) -> list[Predecessor]:

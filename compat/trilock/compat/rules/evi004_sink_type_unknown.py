@@ -15,7 +15,7 @@ def _check(context: Context) -> Iterator[Violation]:
                 expected=f"a column for {writing.output}",
                 found=writing.sql_type or "nothing",
                 message=f"the model writes {writing.name!r} as {writing.output}, but whether a"
-                f" column of type {writing.sql_type!r} takes it is not known",
+                f" column of type {writing.sql_type!r} of {writing.sink} takes it is not known",
             )
 
 

@@ -14,8 +14,8 @@ def _check(context: Context) -> Iterator[Violation]:
                 path=writing.name,
                 expected=f"a column for every {writing.output}",
                 found=f"{writing.sql_type}",
-                message=f"the model writes {writing.name!r} as {writing.output}, but the sink's"
-                f" column is {writing.sql_type}, which is narrower except on SQLite",
+                message=f"the model writes {writing.name!r} as {writing.output}, but the column"
+                f" of {writing.sink} is {writing.sql_type}, which is narrower except on SQLite",
             )
 
 

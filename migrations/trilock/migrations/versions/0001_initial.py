@@ -202,6 +202,8 @@ def upgrade() -> None:
         sa.Column("columns", _JSON, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("creator", sa.String(128), nullable=False),
+        sa.Column("altered_ms", sa.BigInteger(), nullable=True),
+        sa.Column("alterer", sa.String(128), nullable=True),
         sa.PrimaryKeyConstraint("model", "sink"),
     )
     op.create_table(

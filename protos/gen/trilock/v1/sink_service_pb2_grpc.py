@@ -38,7 +38,7 @@ class SinkServiceServicer(object):
 
     def RegisterSink(self, request, context):
         """RegisterSink checks a table and records it. Registering the same again
-        changes nothing.
+        takes its columns as they are now.
 
         Errors include:
         - INVALID_ARGUMENT (UNKNOWN_CONNECTION): the settings have no such connection.

@@ -26,7 +26,7 @@ class SinkServiceStub:
         trilock.v1.sink_service_pb2.RegisterSinkResponse,
     ]
     """RegisterSink checks a table and records it. Registering the same again
-    changes nothing.
+    takes its columns as they are now.
 
     Errors include:
     - INVALID_ARGUMENT (UNKNOWN_CONNECTION): the settings have no such connection.
@@ -59,7 +59,7 @@ class SinkServiceAsyncStub:
         trilock.v1.sink_service_pb2.RegisterSinkResponse,
     ]
     """RegisterSink checks a table and records it. Registering the same again
-    changes nothing.
+    takes its columns as they are now.
 
     Errors include:
     - INVALID_ARGUMENT (UNKNOWN_CONNECTION): the settings have no such connection.
@@ -94,7 +94,7 @@ class SinkServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[trilock.v1.sink_service_pb2.RegisterSinkResponse, collections.abc.Awaitable[trilock.v1.sink_service_pb2.RegisterSinkResponse]]:
         """RegisterSink checks a table and records it. Registering the same again
-        changes nothing.
+        takes its columns as they are now.
 
         Errors include:
         - INVALID_ARGUMENT (UNKNOWN_CONNECTION): the settings have no such connection.

@@ -125,7 +125,10 @@ class Judge:
             lineage=Lineage(
                 trained_commit=model.source_commit, trained_service=model.feature_service
             ),
-            sink_columns={column.name: column.type for sink in sinks for column in sink.columns},
+            sink_columns={
+                str(sink.ref): {column.name: column.type for column in sink.columns}
+                for sink in sinks
+            },
         )
 
 

@@ -28,9 +28,13 @@ class Sink:
     keys: tuple[str, ...]
     """Columns that identify a row; empty for an append-only table."""
     columns: tuple[SinkColumn, ...]
-    """The table's columns when it was registered."""
+    """The table's columns when it was registered, or registered again."""
     created: datetime
     creator: str
+    altered: datetime | None = None
+    """When it was registered again with other columns, the last time; None if never."""
+    alterer: str | None = None
+    """Who did that."""
 
 
 class EpochState(StrEnum):

@@ -17,7 +17,7 @@ from trilock.server.domain.sink import (
     UndoUnavailable,
 )
 from trilock.server.store import codec
-from trilock.server.store.clock import now_ms, to_datetime
+from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.tables import ReleaseSinkRow, SinkRow
 
 _KINDS: Final = {
@@ -67,7 +67,7 @@ def record_sink(
     columns: tuple[SinkColumn, ...],
     creator: str,
 ) -> Sink:
-    """Record the sink; the same again changes nothing.
+    """Record the sink; the same again changes nothing, but for columns that were altered.
 
     Raises:
         AlreadyExistsError: The name is taken by another table, or by other keys.
@@ -91,6 +91,12 @@ def record_sink(
             str(ref),
             what=f"as table {row.table!r} of {row.connection!r} with keys {', '.join(row.keys)}",
         )
+    elif codec.columns_from_json(row.columns) != columns:
+        row.columns = codec.columns_to_json(columns)
+        row.altered_ms = now_ms()
+        row.alterer = creator
+        session.add(row)
+        session.flush()
     return _to_domain(row)
 
 
@@ -136,4 +142,6 @@ def _to_domain(row: SinkRow) -> Sink:
         columns=codec.columns_from_json(row.columns),
         created=to_datetime(row.created_ms),
         creator=row.creator,
+        altered=to_optional_datetime(row.altered_ms),
+        alterer=row.alterer,
     )

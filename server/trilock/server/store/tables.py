@@ -205,6 +205,8 @@ class SinkRow(SQLModel, table=True):
     columns: list[dict[str, Any]] = _json()
     created_ms: int = _big()
     creator: str = Field(max_length=128)
+    altered_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    alterer: Optional[str] = Field(default=None, max_length=128)  # noqa: UP045
 
 
 class ReleaseSinkRow(SQLModel, table=True):

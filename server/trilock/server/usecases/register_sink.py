@@ -20,7 +20,7 @@ def register_sink(
     validate_only: bool,
     principal: str,
 ) -> Sink:
-    """Check *table* and record it; the same again changes nothing.
+    """Check *table* and record it; the same again takes its columns as they are now.
 
     Writers of the releases that are live already are let in as soon as the
     sink's fences have followed.
