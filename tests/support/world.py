@@ -19,7 +19,7 @@ from tests.support.values import ALIAS, MODEL, NOON
 from trilock.client.sinks import SinkWriter
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import UnknownConnectionError
-from trilock.server.domain.names import ReleaseRef, SinkRef
+from trilock.server.domain.names import AliasRef, ReleaseRef, SinkRef
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.ports import Planes, SinkDatabase, Window
 from trilock.server.domain.release import LiveRow
@@ -89,8 +89,8 @@ class World:
     def models(self) -> tuple[str, ...]:
         return (MODEL,)
 
-    def has_mirror(self, model: str) -> bool:
-        return model == MODEL
+    def has_mirror(self, alias: AliasRef) -> bool:
+        return alias == ALIAS
 
     def planes(self, model: str) -> Planes:
         if model != MODEL:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from trilock.server.domain.errors import UnknownConnectionError
+from trilock.server.domain.names import AliasRef
 from trilock.server.domain.ports import Planes, SinkDatabase
 from trilock.server.settings import (
     FeastConnection,
@@ -44,10 +45,14 @@ class SettingsConnections:
         """See Connections."""
         return tuple(sorted(self._settings.models))
 
-    def has_mirror(self, model: str) -> bool:
+    def has_mirror(self, alias: AliasRef) -> bool:
         """See Connections."""
-        settings = self._settings.models.get(model)
-        return settings is not None and settings.mirror_project is not None
+        settings = self._settings.models.get(alias.model)
+        return (
+            settings is not None
+            and settings.mirror_project is not None
+            and settings.mirror_alias == alias.alias
+        )
 
     def planes(self, model: str) -> Planes:
         """See Connections."""

@@ -33,7 +33,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from trilock.server.domain.access import Role, principal_name
 from trilock.server.domain.errors import InvalidNameError
-from trilock.server.domain.names import model_name
+from trilock.server.domain.names import alias_name, model_name
 from trilock.server.settings_source import PREFIX, SettingsError, merged_settings
 
 DEFAULT_FILE: Final = Path("trilock.toml")
@@ -42,6 +42,8 @@ _POSTGRESQL: Final = re.compile(r"postgresql(\+psycopg)?://.+")
 _CONNECTION: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:")
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^/]*@")
+_MANAGED: Final = re.compile(r".+__s[0-9]+(_[0-9a-f]+)?")
+"""Names of the Feast projects that trilock makes, one for each feature schema."""
 _SECRET_QUERY: Final = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&]*")
 
 
@@ -201,6 +203,17 @@ Connection = Annotated[
 ]
 
 
+def _name(parse: Callable[[str], object], name: str) -> str:
+    try:
+        parse(name)
+    except InvalidNameError as error:
+        raise _wrong(str(error)) from error
+    return name
+
+
+AliasKey = Annotated[str, AfterValidator(partial(_name, alias_name))]
+
+
 class ModelSettings(_Section):
     """Where the three parts of one model are."""
 
@@ -211,6 +224,8 @@ class ModelSettings(_Section):
     """The Feast project candidates are captured from; by default feature_store.yaml's."""
     mirror_project: Text | None = None
     """A live project that is kept equal to the live bundle; by default none."""
+    mirror_alias: AliasKey = "production"
+    """The alias whose live bundle that is: two of them would overwrite each other."""
     git: Text
     feature_folder: str = ""
     """The Feast repository's folder in the git repository."""
@@ -240,14 +255,6 @@ class CertificateSettings(_Section):
 def _connection_name(name: str) -> str:
     if not _CONNECTION.fullmatch(name):
         raise _wrong(f"{name!r} is not a name of a connection: it must match {_CONNECTION.pattern}")
-    return name
-
-
-def _name(parse: Callable[[str], object], name: str) -> str:
-    try:
-        parse(name)
-    except InvalidNameError as error:
-        raise _wrong(str(error)) from error
     return name
 
 
@@ -314,7 +321,7 @@ def load_settings(file: Path | None = None) -> Settings:
         settings = Settings.model_validate(merged, context={"folder": path.absolute().parent})
     except ValidationError as error:
         violations = [_violation(details) for details in error.errors(include_url=False)]
-    violations += _references(merged)
+    violations += [*_references(merged), *_mirrors(merged)]
     if settings is None or violations:
         raise SettingsError(str(path), tuple(violations))
     return settings
@@ -363,4 +370,33 @@ def _references(merged: Mapping[str, Any]) -> list[tuple[str, str]]:
                 known = ", ".join(sorted(key for key in kinds if kinds[key] == kind)) or "none"
                 what = f"there is no connection {wanted!r} of kind {kind}; there is: {known}"
                 found.append((f"models.{name}.{kind}", what))
+    return found
+
+
+def _mirrors(merged: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the mirror projects that would overwrite something, in the raw form.
+
+    What a Feast project holds that the settings do not name, `trilock doctor` sees.
+    """
+    models = merged.get("models", {})
+    sections = (
+        {name: model for name, model in models.items() if isinstance(model, dict)}
+        if isinstance(models, dict)
+        else {}
+    )
+    mirrors: dict[tuple[Any, Any], str] = {}
+    found: list[tuple[str, str]] = []
+    bases = {(model.get("feast"), model.get("base_project")) for model in sections.values()}
+    for name, model in sections.items():
+        mirror = model.get("mirror_project")
+        if not isinstance(mirror, str):
+            continue
+        place, key = f"models.{name}.mirror_project", (model.get("feast"), mirror)
+        if _MANAGED.fullmatch(mirror):
+            found.append((place, "must not look like a project that trilock makes, NAME__sNUMBER"))
+        if key in bases:
+            found.append((place, "is a base_project: it would be overwritten"))
+        if key in mirrors:
+            found.append((place, f"is the mirror of model {mirrors[key]!r} already"))
+        mirrors.setdefault(key, name)
     return found

@@ -94,11 +94,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert code.remotes == (tmp_path / "../remote",)
     assert isinstance(warehouse, SinkConnection)
     model = settings.models["delay"]
-    assert (model.registered_model, model.base_project, model.mirror_project) == (
-        "delay",
-        None,
-        "delay",
-    )
+    assert (model.registered_model, model.base_project) == ("delay", None)
+    assert (model.mirror_project, model.mirror_alias) == ("delay", "production")
     assert settings.tokens["ci"].roles == {Role.CHECK, Role.RECORD}
 
 
@@ -345,3 +342,41 @@ def test_every_setting_is_documented(section: type[BaseModel]) -> None:
     assert [
         name for name in section.model_fields if f"`{name}`" not in text and name != "kind"
     ] == []
+
+
+class TestMirrors:
+    def second(self, *lines: str, name: str = "fare", feast: str = "store") -> str:
+        head = [f"[models.{name}]", 'mlflow = "registry"', f'feast = "{feast}"', 'git = "code"']
+        return "\n".join([WHOLE, *head, *lines])
+
+    def test_two_models_have_two(self, tmp_path: Path) -> None:
+        assert violations(tmp_path, self.second('mirror_project = "delay"')) == {
+            "models.fare.mirror_project": "is the mirror of model 'delay' already"
+        }
+        load(tmp_path, self.second('mirror_project = "fare"'))
+
+    def test_the_same_name_in_another_feast_is_another_project(self, tmp_path: Path) -> None:
+        other = '[connections.other]\nkind = "feast"\nfeature_store_yaml = "o.yaml"\n'
+        text = self.second('mirror_project = "delay"', feast="other")
+
+        load(tmp_path, f"{text}\n{other}")
+
+    def test_it_is_no_models_base_project(self, tmp_path: Path) -> None:
+        assert violations(tmp_path, self.second('base_project = "delay"')) == {
+            "models.delay.mirror_project": "is a base_project: it would be overwritten"
+        }
+
+    @pytest.mark.parametrize("project", ["delay__s3", "delay__s12_0a1b2c"])
+    def test_it_is_no_project_that_trilock_makes(self, tmp_path: Path, project: str) -> None:
+        text = WHOLE.replace('mirror_project = "delay"', f'mirror_project = "{project}"')
+
+        assert violations(tmp_path, text) == {
+            "models.delay.mirror_project": (
+                "must not look like a project that trilock makes, NAME__sNUMBER"
+            )
+        }
+
+    def test_its_alias_is_a_name(self, tmp_path: Path) -> None:
+        text = WHOLE.replace('mirror_project = "delay"', 'mirror_alias = "Not A Name"')
+
+        assert list(violations(tmp_path, text)) == ["models.delay.mirror_alias"]

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from tests.support.values import ALIAS, MODEL
-from tests.support.world import WINDOW, World, world
+from tests.support.world import ANN, WINDOW, World, world
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import PreconditionError
+from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.ports import ViewState
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.tables import StoreRow
 from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.feature_projects import materialize_features
+from trilock.server.usecases.promote import promote
 
 
 @pytest.fixture
@@ -150,3 +152,29 @@ def test_what_was_seen_before_the_planes_were_set_behind_is_no_agreement(w: Worl
 
     assert sites.count("feature_mirror:agrees") == 2
     assert converged(w)["feature_mirror"]
+
+
+def test_the_mirror_follows_one_alias_only(w: World) -> None:
+    w.release(w.record())
+    candidate = w.record(variant="scaled")
+    canary = AliasRef(MODEL, alias_name("canary"))
+
+    operation = promote(
+        w.runtime,
+        alias=canary,
+        bundle=candidate.ref,
+        window=WINDOW,
+        plan_id="",
+        reason="",
+        accept_unready="",
+        etag="",
+        request_id="",
+        validate_only=False,
+        principal=ANN,
+    )
+    w.settle()
+
+    assert operation is not None
+    assert operation.plan.converges == ("model_alias",)
+    assert [plane.plane for plane in describe_alias(w.runtime, canary).planes] == ["model_alias"]
+    assert w.mirrored() == {"temp": 21.0}

@@ -8,6 +8,7 @@ import pytest
 from tests.support.world import World, world
 from trilock.server.connections import SettingsConnections
 from trilock.server.domain.errors import PreconditionError, UnknownConnectionError
+from trilock.server.domain.names import AliasRef, alias_name, model_name
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.ports import Planes
 from trilock.server.domain.release import ReleaseState
@@ -69,7 +70,7 @@ def test_a_model_that_was_taken_out_of_the_settings_can_be_rolled_back(
         raise UnknownConnectionError(kind="model", name=model, known=[])
 
     monkeypatch.setattr(w, "planes", unknown)
-    monkeypatch.setattr(w, "has_mirror", lambda _model: False)
+    monkeypatch.setattr(w, "has_mirror", lambda _alias: False)
 
     started = w.roll_back()
     w.settle()
@@ -112,8 +113,15 @@ def test_which_planes_follow_is_read_from_the_settings_alone(tmp_path: Path) -> 
 
     connections = SettingsConnections(load_settings(settings))
 
-    assert [connections.has_mirror(model) for model in ("delay", "fare", "gone")] == [
+    assert [
+        connections.has_mirror(AliasRef(model_name(model), alias_name(alias)))
+        for model in ("delay", "fare", "gone")
+        for alias in ("production", "canary")
+    ] == [
         True,
+        False,
+        False,
+        False,
         False,
         False,
     ]

@@ -62,6 +62,7 @@ url = "sqlite:///.trilock/trilock.db"
 # feast = "features"
 # base_project = "flights"      # by default the project in feature_store.yaml
 # mirror_project = "delay"      # a live Feast project to keep equal; by default none
+# mirror_alias = "production"   # the alias that it is kept equal to
 # git = "code"
 # feature_folder = "features"   # the Feast repository's folder in the git repository
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture, ModelVersion, PipelineCommit
+from trilock.server.domain.names import AliasRef
 from trilock.server.domain.sink import (
     EpochState,
     MergeCounts,
@@ -305,11 +306,11 @@ class Connections(Protocol):
         """Return the names of the models in the settings, sorted."""
         ...
 
-    def has_mirror(self, model: str) -> bool:
-        """Return whether the settings name a mirror project for *model*; opens nothing.
+    def has_mirror(self, alias: AliasRef) -> bool:
+        """Return whether the settings name a mirror project for *alias*; opens nothing.
 
-        False for a model that is not in them (any more): a rollback needs no
-        settings (I7), so it must not be stopped by them.
+        At most one alias of a model has it. False for a model that is not in them
+        (any more): a rollback needs no settings (I7), so it must not be stopped by them.
         """
         ...
 

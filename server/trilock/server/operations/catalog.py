@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from trilock.server.domain.names import model_name
+from trilock.server.domain.names import AliasRef
 from trilock.server.domain.ports import Connections
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.gates.bundle_fits import BundleFits
@@ -51,20 +51,20 @@ class Projections:
         self._feature_mirror = FeatureMirror(database, connections)
         self._sinks = Sinks(database, connections)
 
-    def of_model(self, model: str) -> Sequence[Projection]:
-        """Return the planes of *model*, in the order in which they are driven.
+    def of_alias(self, alias: AliasRef) -> Sequence[Projection]:
+        """Return the planes of *alias*, in the order in which they are driven.
 
         No plane is opened: one whose settings are broken, or gone, fails when it is
         driven, and holds up neither the others nor a rollback.
         """
         with self._database.read() as session:
-            has_sinks = bool(list_sinks(session, model=model_name(model)))
+            has_sinks = bool(list_sinks(session, model=alias.model))
         return [
             *([self._sinks] if has_sinks else []),
             self._model_alias,
-            *([self._feature_mirror] if self._connections.has_mirror(model) else []),
+            *([self._feature_mirror] if self._connections.has_mirror(alias) else []),
         ]
 
     def __call__(self, live: LiveRow) -> Sequence[Projection]:
         """Return the planes that follow *live*."""
-        return self.of_model(live.alias.model)
+        return self.of_alias(live.alias)

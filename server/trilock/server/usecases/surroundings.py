@@ -17,5 +17,5 @@ def surroundings(runtime: Runtime, session: Session, alias: AliasRef) -> Surroun
         alias=alias,
         live=get_live(session, alias),
         sinks=tuple(list_sinks(session, model=alias.model)),
-        planes=tuple(projection.name for projection in projections.of_model(alias.model)),
+        planes=tuple(projection.name for projection in projections.of_alias(alias)),
     )

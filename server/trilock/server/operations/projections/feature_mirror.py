@@ -10,7 +10,7 @@ from trilock.server.store.database import Database
 
 
 class FeatureMirror:
-    """Implements Projection. Exists where the settings name a `mirror_project`."""
+    """Implements Projection. Exists for the `mirror_alias` of a `mirror_project`."""
 
     name: ClassVar[str] = "feature_mirror"
     shared: ClassVar[bool] = True
