@@ -370,6 +370,21 @@ class SinkDatabaseContract:
         assert opened.undo(sink, epoch=4) == UndoCounts(removed=0, restored=0, kept=0)
         assert _predictions(world) == [(1, 1.0, "none")]
 
+    def test_epochs_of_19_digits_that_differ_in_one_are_two(self, world: SinkWorld) -> None:
+        long = "predictions_of_arrival_delays_by_flight_and_hour"
+        world.sql(f"CREATE TABLE {long} (flight text PRIMARY KEY, delay double precision)")
+        opened, sink = database(world), register(world, table=long)
+        first, second = 1_887_436_800_000_000_001, 1_887_436_800_000_000_002
+        opened.open_staged(sink, epoch=first)
+        opened.open_staged(sink, epoch=second)
+        write(world, flights(f1=1.0), epoch=first)
+        write(world, flights(f2=2.0, f3=3.0), epoch=second)
+
+        assert opened.staged(sink, epoch=first).rows == 1
+        assert opened.merge(sink, epoch=second).merged == 2
+        opened.close(sink, epoch=second)
+        assert opened.undo(sink, epoch=second) == UndoCounts(removed=2, restored=0, kept=0)
+
     def test_undo_of_an_open_epoch_is_refused(self, world: SinkWorld) -> None:
         world.sql(PREDICTIONS)
         sink, opened = register(world), database(world)
