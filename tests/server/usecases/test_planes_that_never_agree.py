@@ -10,12 +10,13 @@ import pytest
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import ANN, World, world
 from trilock.client.sinks import SinkWriter
-from trilock.server.domain.errors import PreconditionError
+from trilock.server.domain.errors import PlaneUnavailableError, PreconditionError
 from trilock.server.domain.names import SinkRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import ReleaseState
 from trilock.server.store.sinks import list_release_sinks
 from trilock.server.usecases.describe_alias import describe_alias
+from trilock.server.usecases.describe_operation import describe_operation
 from trilock.server.usecases.register_sink import register_sink
 
 
@@ -45,6 +46,8 @@ def test_a_mirror_that_refuses_keeps_no_release_from_the_next_one(
     planes = {plane.plane: plane for plane in describe_alias(w.runtime, ALIAS).planes}
     assert planes["feature_mirror"].error == "the online store cannot copy tables"
     assert (planes["model_alias"].converged, planes["sinks"].converged) == (True, True)
+    shown = describe_operation(w.runtime, rollback).planes
+    assert [plane.plane for plane in shown if not plane.converged] == ["feature_mirror"]
     w.promote(w.record())
     w.settle()
     assert (str(w.live().bundle), w.live().state) == (
@@ -87,3 +90,27 @@ def test_rows_that_cannot_be_undone_stay_are_told_and_hold_up_nothing(w: World) 
     w.promote(w.record())
     w.settle()
     assert str(w.live().bundle) == "models/delay/bundles/3"
+
+
+def test_an_operation_that_succeeded_has_planes_that_followed_it(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promotion = w.settled(w.promote(w.record()))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PlaneUnavailableError(plane="the registry", what="timed out")
+
+    monkeypatch.setattr(w.registry, "alias", refuse)
+    finalize = w.settled(w.finalize())
+
+    assert finalize.state is OperationState.CONVERGING
+    assert promotion.state is OperationState.SUCCEEDED
+    of = {
+        operation.kind.value: [
+            plane.plane
+            for plane in describe_operation(w.runtime, operation).planes
+            if not plane.converged
+        ]
+        for operation in (promotion, finalize)
+    }
+    assert of == {"PROMOTE": [], "FINALIZE": ["model_alias"]}

@@ -1,6 +1,6 @@
 """An operation with the bundle it is about and the planes that follow it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
@@ -52,4 +52,11 @@ def _planes(session: Session, operation: Operation) -> tuple[PlaneState, ...]:
     live = get_live(session, operation.alias)
     if live is None or live.release != operation.release:
         return ()
-    return tuple(list_plane_states(session, live))
+    planes = list_plane_states(session, live)
+    if operation.state is OperationState.SUCCEEDED:
+        # All followed it, or it would not have ended so. What the row has asked of them
+        # since, as when its release was finalized, is none of this operation's.
+        return tuple(
+            replace(plane, converged=True, attempts=0, error="", next_try=None) for plane in planes
+        )
+    return tuple(planes)

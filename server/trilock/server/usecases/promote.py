@@ -217,7 +217,11 @@ def _require_final(around: Surroundings, bundle: Bundle) -> None:
             resource=str(around.live.release),
             state=around.live.state,
             verb="replaced",
-            hint="`trilock finalize` it or `trilock rollback` first",
+            hint=(
+                "`trilock finalize` it or `trilock rollback` first"
+                if around.live.state is ReleaseState.SOAKING
+                else "its rows are on their way into their tables: `trilock status` says what waits"
+            ),
         )
 
 
