@@ -116,7 +116,7 @@ def test_the_serving_code_runs_as_written(server: Served, tmp_path: Path) -> Non
 
     assert names["model_uri"] == "models:/delay/1"
     project, service = names["features"]
-    assert (re.sub(r"_[0-9a-f]{6}$", "", project), service) == ("delay__s1", "delay")
+    assert (re.sub(r"_[0-9a-f]{6}$", "", str(project)), service) == ("delay__s1", "delay")
     assert server.world.table() == {"UA1": 3.0}
 
 
