@@ -13,7 +13,7 @@ from typing import Final
 from examples.flights import sink, vendors
 from examples.flights.world import LIVE_PROJECT, MODEL, World
 
-from trilock.server.planes.feast_definitions import definition_bytes
+from trilock.server.planes.feast.definitions import definition_bytes
 
 Definitions = Mapping[tuple[str, str], bytes]
 """What Feast's registry holds, by kind and name, after clearing what is no definition."""

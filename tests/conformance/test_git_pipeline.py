@@ -4,7 +4,7 @@ import pytest
 
 from tests.conformance.pipeline import PipelineContract
 from tests.support.git_repo import DvcRepository, git, write
-from trilock.server.planes.git_pipeline import GitPipeline
+from trilock.server.planes.pipeline.git_pipeline import GitPipeline
 
 pytestmark = pytest.mark.slow
 

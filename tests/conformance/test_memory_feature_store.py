@@ -12,7 +12,7 @@ from tests.conformance.feature_store import (
     FeatureWorld,
 )
 from tests.support.feast_objects import SCALES, feast_objects
-from trilock.server.planes.memory_feature_store import MemoryFeatureStore
+from trilock.server.planes.memory.feature_store import MemoryFeatureStore
 
 
 class MemoryWorld:

@@ -8,7 +8,7 @@ from tests.conformance.model_registry import (
     ModelRegistryContract,
     RegistryOutageContract,
 )
-from trilock.server.planes.memory_model_registry import MemoryModelRegistry
+from trilock.server.planes.memory.model_registry import MemoryModelRegistry
 
 
 class _World:

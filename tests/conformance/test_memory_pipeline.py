@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conformance.pipeline import PipelineContract
-from trilock.server.planes.memory_pipeline import MemoryPipeline
+from trilock.server.planes.memory.pipeline import MemoryPipeline
 
 
 class _World:

@@ -9,7 +9,7 @@ from tests.conformance.model_registry import ModelRegistryContract, RegistryOuta
 from tests.support.mlflow_server import MlflowServer
 from tests.support.mlflow_world import MlflowWorld
 from tests.support.tcp_proxy import TcpProxy
-from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
+from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
 
 pytestmark = pytest.mark.slow
 

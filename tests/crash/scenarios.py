@@ -10,7 +10,6 @@ from sqlmodel import Session, col, delete, select
 from tests.support.crash import Bomb
 from tests.support.operations import PLANES, MemoryOutside, Outside, World, populate
 from trilock.server.domain.operation import OperationState
-from trilock.server.operations.lease import free_all
 from trilock.server.store.database import Database
 from trilock.server.store.tables import (
     LeaseRow,
@@ -19,6 +18,7 @@ from trilock.server.store.tables import (
     OperationRow,
     OperationStepRow,
 )
+from trilock.server.workers.lease import free_all
 
 SUCCEEDED, COMPENSATED = OperationState.SUCCEEDED, OperationState.COMPENSATED
 NEW = {"staging": "s2", "features": "f2", "alias": "2", "mirror": "2"}

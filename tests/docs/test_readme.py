@@ -13,7 +13,7 @@ from tests.support.feast_objects import feast_objects
 from tests.support.served_world import Served, secret_of, served_world
 from tests.support.values import NOON
 from tests.support.world import INPUTS, OUTPUTS, World
-from trilock.server.planes.git_pipeline import GitPipeline
+from trilock.server.planes.pipeline.git_pipeline import GitPipeline
 
 pytestmark = pytest.mark.slow
 

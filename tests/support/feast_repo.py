@@ -31,9 +31,9 @@ from sqlalchemy import URL
 
 from tests.support.feast_objects import SCALES
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.feast_feature_store import FeastFeatureStore
-from trilock.server.planes.feast_process import Message, Worker
-from trilock.server.planes.feast_worker import last_line
+from trilock.server.planes.feast.feature_store import FeastFeatureStore
+from trilock.server.planes.feast.process import Message, Worker
+from trilock.server.planes.feast.worker import last_line
 
 NOW: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 ORIGINS: Final = ("EWR", "JFK", "LGA")
@@ -118,7 +118,7 @@ class InlineWorker:
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
         """See Worker."""
         import_feast()
-        from trilock.server.planes.feast_jobs import JOBS  # noqa: PLC0415 - imports Feast
+        from trilock.server.planes.feast.jobs import JOBS  # noqa: PLC0415 - imports Feast
 
         noise = io.StringIO()
         try:
@@ -153,7 +153,7 @@ class ForkWorker:
 
 
 def _run_forked(request: Mapping[str, Any], writer: Connection) -> None:
-    from trilock.server.planes.feast_jobs import JOBS  # noqa: PLC0415 - imports Feast
+    from trilock.server.planes.feast.jobs import JOBS  # noqa: PLC0415 - imports Feast
 
     try:
         os.chdir(request["base"])

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, event
 
-from trilock.server.planes.feast_database import Database
-from trilock.server.planes.feast_feature_store import FeastFeatureStore
-from trilock.server.planes.feast_sql_registry import SqlRegistry
+from trilock.server.planes.feast.database import Database
+from trilock.server.planes.feast.feature_store import FeastFeatureStore
+from trilock.server.planes.feast.sql_registry import SqlRegistry
 
 _READS = ("SELECT", "BEGIN", "PRAGMA", "SHOW", "SET")
 

@@ -18,8 +18,8 @@ import pytest
 
 from tests.support.mlflow_server import MlflowServer
 from trilock.server.domain.ports import ModelRegistry
-from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
-from trilock.server.planes.mlflow_runtime import import_mlflow, new_client
+from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
+from trilock.server.planes.mlflow.runtime import import_mlflow, new_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -21,6 +21,9 @@ from tests.support.values import (
     model_version,
     pipeline_commit,
 )
+from trilock.server.convergence.converger import Converger
+from trilock.server.convergence.finish import finish_release
+from trilock.server.convergence.projection import Projection
 from trilock.server.domain.errors import PlaneUnavailableError, PreconditionError
 from trilock.server.domain.names import AliasRef, ReleaseRef, alias_name
 from trilock.server.domain.operation import (
@@ -32,10 +35,7 @@ from trilock.server.domain.operation import (
     PlannedStep,
 )
 from trilock.server.domain.release import Cause, LiveRow
-from trilock.server.operations.converger import Converger
-from trilock.server.operations.finish import finish_release
 from trilock.server.operations.journal import Journal
-from trilock.server.operations.projection import Projection
 from trilock.server.operations.runner import Runner
 from trilock.server.operations.step import Checkpoint, Part
 from trilock.server.operations.steps.begin_finalize import BeginFinalize

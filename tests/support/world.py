@@ -17,20 +17,21 @@ from sqlmodel import SQLModel
 from tests.support.feast_objects import feast_objects
 from tests.support.values import ALIAS, MODEL, NOON
 from trilock.client.sinks import SinkWriter
+from trilock.server.convergence.catalog import Projections
+from trilock.server.convergence.converger import Converger
+from trilock.server.convergence.finish import finish_release
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.names import AliasRef, ReleaseRef, SinkRef
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.ports import Planes, SinkDatabase, Window
 from trilock.server.domain.release import LiveRow
-from trilock.server.operations.catalog import Projections, steps
-from trilock.server.operations.converger import Converger
-from trilock.server.operations.finish import finish_release
+from trilock.server.operations.catalog import steps
 from trilock.server.operations.journal import Journal
 from trilock.server.operations.runner import Runner
-from trilock.server.planes.memory_feature_store import MemoryFeatureStore
-from trilock.server.planes.memory_model_registry import MemoryModelRegistry
-from trilock.server.planes.memory_pipeline import MemoryPipeline
+from trilock.server.planes.memory.feature_store import MemoryFeatureStore
+from trilock.server.planes.memory.model_registry import MemoryModelRegistry
+from trilock.server.planes.memory.pipeline import MemoryPipeline
 from trilock.server.sinks.connect import sink_database
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database

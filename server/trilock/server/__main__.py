@@ -17,14 +17,13 @@ from typing import Final
 from sqlmodel import Session
 
 from trilock.server.connections import SettingsConnections
+from trilock.server.convergence.catalog import Projections
+from trilock.server.convergence.converger import Converger
+from trilock.server.convergence.finish import finish_release
 from trilock.server.domain.errors import TrilockError
 from trilock.server.domain.release import LiveRow
-from trilock.server.operations.catalog import Projections, steps
-from trilock.server.operations.converger import Converger
-from trilock.server.operations.finish import finish_release
+from trilock.server.operations.catalog import steps
 from trilock.server.operations.journal import Journal
-from trilock.server.operations.lease import free_all
-from trilock.server.operations.prober import Prober
 from trilock.server.operations.runner import Runner
 from trilock.server.rpc.principals import Authenticator
 from trilock.server.rpc.server import RpcServer
@@ -35,6 +34,8 @@ from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database, FileLock
 from trilock.server.store.migrate import require_current, upgrade
 from trilock.server.usecases.runtime import Runtime
+from trilock.server.watching.prober import Prober
+from trilock.server.workers.lease import free_all
 
 _log = logging.getLogger(__name__)
 

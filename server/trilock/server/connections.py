@@ -23,9 +23,9 @@ from trilock.server.settings import (
 )
 
 if TYPE_CHECKING:
-    from trilock.server.planes.feast_feature_store import FeastFeatureStore
-    from trilock.server.planes.git_pipeline import GitPipeline
-    from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
+    from trilock.server.planes.feast.feature_store import FeastFeatureStore
+    from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
+    from trilock.server.planes.pipeline.git_pipeline import GitPipeline
 
 _T = TypeVar("_T")
 
@@ -94,7 +94,7 @@ class SettingsConnections:
         settings = self._named(connection, MlflowConnection)
 
         def make() -> MlflowModelRegistry:
-            from trilock.server.planes.mlflow_model_registry import (  # noqa: PLC0415 - on first use
+            from trilock.server.planes.mlflow.model_registry import (  # noqa: PLC0415 - on first use
                 MlflowModelRegistry,
             )
 
@@ -106,7 +106,7 @@ class SettingsConnections:
         settings = self._named(connection, FeastConnection)
 
         def make() -> FeastFeatureStore:
-            from trilock.server.planes.feast_feature_store import (  # noqa: PLC0415 - on first use
+            from trilock.server.planes.feast.feature_store import (  # noqa: PLC0415 - on first use
                 FeastFeatureStore,
             )
 
@@ -118,7 +118,7 @@ class SettingsConnections:
         settings = self._named(connection, GitConnection)
 
         def make() -> GitPipeline:
-            from trilock.server.planes.git_pipeline import GitPipeline  # noqa: PLC0415 - on first use
+            from trilock.server.planes.pipeline.git_pipeline import GitPipeline  # noqa: PLC0415 - on first use
 
             return GitPipeline(settings.repository, cache=settings.cache, remotes=settings.remotes)
 

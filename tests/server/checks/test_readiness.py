@@ -15,8 +15,8 @@ from tests.support.world import World, world
 from trilock.server.checks.readiness import ReadinessState, readiness
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.ports import Planes
-from trilock.server.operations.prober import Prober
 from trilock.server.store.readiness import get_readiness
+from trilock.server.watching.prober import Prober
 
 LONG = 30.0
 """Seconds that nothing takes unless the test fails."""

@@ -33,10 +33,10 @@ from trilock.server.domain.operation import (
     PlannedStep,
     StepState,
 )
-from trilock.server.operations.lease import free_all
 from trilock.server.operations.steps.switch_live import SwitchLive
 from trilock.server.store.database import Database
 from trilock.server.store.tables import OperationEventRow, OperationRow
+from trilock.server.workers.lease import free_all
 
 SUCCEEDED, COMPENSATED = OperationState.SUCCEEDED, OperationState.COMPENSATED
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.dvc_config import Elsewhere, Places, Store, places
+from trilock.server.planes.pipeline.dvc_config import Elsewhere, Places, Store, places
 
 FOLDER = Path("/work/repo/.dvc")
 

@@ -4,7 +4,7 @@ import pytest
 
 from trilock.server.domain.bundle import PipelineOutput
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.dvc_state import is_dvc_file, pipeline_outputs, state_digest
+from trilock.server.planes.pipeline.dvc_state import is_dvc_file, pipeline_outputs, state_digest
 
 A, B = "a" * 32, "b" * 32
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.git_repo import DvcRepository, dvc, git, write
 from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError, PreconditionError
-from trilock.server.planes.git_pipeline import GitPipeline
+from trilock.server.planes.pipeline.git_pipeline import GitPipeline
 
 pytestmark = pytest.mark.slow
 

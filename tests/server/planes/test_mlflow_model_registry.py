@@ -19,7 +19,7 @@ from trilock.server.domain.errors import (
     PlaneUnavailableError,
     PreconditionError,
 )
-from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
+from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("patient_mlflow")]
 
@@ -239,8 +239,8 @@ _SILENT = """
 import logging, os, sys, threading
 from pathlib import Path
 from trilock.server.domain.errors import TrilockError
-from trilock.server.planes.mlflow_model_registry import MlflowModelRegistry
-from trilock.server.planes.mlflow_runtime import import_mlflow
+from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
+from trilock.server.planes.mlflow.runtime import import_mlflow
 
 assert "mlflow" not in sys.modules, "imported at module import time"
 environment = dict(os.environ)

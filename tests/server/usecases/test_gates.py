@@ -14,13 +14,13 @@ from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.operation import Operation, OperationState, StepState
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.catalog import steps
-from trilock.server.operations.lease import free_all
 from trilock.server.operations.runner import Runner
 from trilock.server.store.bundles import put_hold
 from trilock.server.store.releases import require_live
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.promote import promote
 from trilock.server.usecases.roll_back import roll_back
+from trilock.server.workers.lease import free_all
 
 CANARY = AliasRef(MODEL, alias_name("canary"))
 COMPENSATED = OperationState.COMPENSATED

@@ -179,7 +179,7 @@ def _mlflow(settings: Settings, name: str, connection: MlflowConnection) -> str:
     # MLflow would make the file.
     _require_sqlite_file(uri)
     models = [model for model in settings.models.values() if model.mlflow == name]
-    from trilock.server.planes.mlflow_model_registry import (  # noqa: PLC0415 - takes seconds
+    from trilock.server.planes.mlflow.model_registry import (  # noqa: PLC0415 - takes seconds
         MlflowModelRegistry,
     )
 
@@ -196,7 +196,7 @@ def _mlflow(settings: Settings, name: str, connection: MlflowConnection) -> str:
 
 
 def _feast(settings: Settings, name: str, connection: FeastConnection) -> str:
-    from trilock.server.planes.feast_feature_store import (  # noqa: PLC0415 - takes seconds
+    from trilock.server.planes.feast.feature_store import (  # noqa: PLC0415 - takes seconds
         FeastFeatureStore,
     )
 
@@ -219,7 +219,7 @@ def _feast(settings: Settings, name: str, connection: FeastConnection) -> str:
 
 
 def _git(settings: Settings, name: str, connection: GitConnection) -> str:
-    from trilock.server.planes.git_pipeline import GitPipeline  # noqa: PLC0415 - not needed before
+    from trilock.server.planes.pipeline.git_pipeline import GitPipeline  # noqa: PLC0415 - not needed before
 
     repository = connection.repository
     if not repository.is_dir():

@@ -41,8 +41,6 @@ from trilock.server.domain.operation import (
     PlannedStep,
     StepState,
 )
-from trilock.server.operations.backoff import Backoff
-from trilock.server.operations.lease import FencedError
 from trilock.server.operations.ledger import Entry, Ledger, Reading
 from trilock.server.operations.step import (
     TRANSIENT,
@@ -53,6 +51,8 @@ from trilock.server.operations.step import (
     Step,
     describe,
 )
+from trilock.server.workers.backoff import Backoff
+from trilock.server.workers.lease import FencedError
 
 ATTEMPTS: Final = 5
 """How often a step is begun before its operation turns back."""

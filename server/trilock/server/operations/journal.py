@@ -22,7 +22,6 @@ from trilock.server.domain.operation import (
 )
 from trilock.server.domain.release import Cause
 from trilock.server.operations import locks
-from trilock.server.operations.nudge import Nudge
 from trilock.server.operations.records import (
     ABORTED,
     database_now,
@@ -41,6 +40,7 @@ from trilock.server.store.tables import (
     OperationStepRow,
     PlaneStateRow,
 )
+from trilock.server.workers.nudge import Nudge
 
 _POLL_SECONDS: Final = 0.5
 _FINAL: Final = tuple(state.value for state in FINAL_STATES)

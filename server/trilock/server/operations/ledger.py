@@ -14,7 +14,6 @@ from sqlmodel import Session, select
 
 from trilock.server.domain.operation import JsonValue, Operation, OperationState, StepState
 from trilock.server.operations import locks
-from trilock.server.operations.lease import Lease, Leases
 from trilock.server.operations.records import (
     ABORTED,
     ACTIVE,
@@ -30,6 +29,7 @@ from trilock.server.operations.records import (
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import Database
 from trilock.server.store.tables import OperationRow, OperationStepRow
+from trilock.server.workers.lease import Lease, Leases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,18 +14,18 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.operation import OperationKind, OperationState
-from trilock.server.operations.backoff import Backoff, backoff
 from trilock.server.operations.driver import ATTEMPTS, Driver
 from trilock.server.operations.journal import Journal
-from trilock.server.operations.lease import TTL, FencedError, Lease, Leases
 from trilock.server.operations.ledger import Ledger
 from trilock.server.operations.records import ACTIVE, lease_scope, lock_operation, note
 from trilock.server.operations.step import Checkpoint, Part
-from trilock.server.operations.workers import Workers
 from trilock.server.planning.planner import PLAN_VERSION
 from trilock.server.store.clock import db_now_ms
 from trilock.server.store.database import Database
 from trilock.server.store.tables import LeaseRow, OperationRow
+from trilock.server.workers.backoff import Backoff, backoff
+from trilock.server.workers.lease import TTL, FencedError, Lease, Leases
+from trilock.server.workers.pool import Workers
 
 _POLL_SECONDS: Final = 0.5
 

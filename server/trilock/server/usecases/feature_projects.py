@@ -6,11 +6,11 @@ from functools import partial
 
 from sqlmodel import Session
 
+from trilock.server.convergence.projections.feature_mirror import FeatureMirror
 from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.errors import TrilockError
 from trilock.server.domain.names import ModelName, ReleaseRef
 from trilock.server.domain.ports import ViewState, Window
-from trilock.server.operations.projections.feature_mirror import FeatureMirror
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import get_release, list_live

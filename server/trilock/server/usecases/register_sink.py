@@ -1,8 +1,8 @@
 """Check a downstream table, and record it as a sink."""
 
+from trilock.server.convergence.projections.sinks import Sinks
 from trilock.server.domain.names import SinkRef
 from trilock.server.domain.sink import Sink
-from trilock.server.operations.projections.sinks import Sinks
 from trilock.server.store.clock import now_ms, to_datetime
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import list_live

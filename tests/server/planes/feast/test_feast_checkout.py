@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trilock.server.domain.errors import InvalidNameError, NotFoundError, PreconditionError
-from trilock.server.planes.feast_checkout import checkout
+from trilock.server.planes.feast.checkout import checkout
 
 
 def git(folder: Path, *arguments: str) -> str:

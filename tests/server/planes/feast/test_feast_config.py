@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.feast_config import (
+from trilock.server.planes.feast.config import (
     FileRegistryConfig,
     OtherOnlineConfig,
     PostgresOnlineConfig,
@@ -14,7 +14,7 @@ from trilock.server.planes.feast_config import (
     SqlRegistryConfig,
     read_config,
 )
-from trilock.server.planes.feast_feature_store import FeastFeatureStore
+from trilock.server.planes.feast.feature_store import FeastFeatureStore
 
 
 def write(folder: Path, text: str) -> Path:

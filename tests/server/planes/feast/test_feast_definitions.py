@@ -6,8 +6,8 @@ from google.protobuf.json_format import ParseDict
 from tests.support.feast_objects import feast_objects
 from trilock.server.domain.bundle import CapturedObject, FeatureCapture
 from trilock.server.domain.errors import NotFoundError, PreconditionError
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_definitions import (
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.definitions import (
     Key,
     closure,
     definition_digest,
@@ -20,7 +20,7 @@ Json = dict[str, object]
 
 
 def encode(kind: str, definition: Json) -> bytes:
-    message = ParseDict(definition, feast_protos.kinds()[kind].message())
+    message = ParseDict(definition, protos.kinds()[kind].message())
     encoded: bytes = message.SerializeToString()
     return encoded
 
@@ -241,8 +241,8 @@ def test_a_view_pinned_at_a_version_is_refused() -> None:
 
 def test_fields_of_a_newer_feast_are_seen_at_every_depth() -> None:
     unknown = b"\xfa\x3f\x01a"  # field 1023, one byte
-    source = feast_protos.parse("data_source", encode("data_source", SOURCE) + unknown)
-    message = feast_protos.parse("feature_view", encode("feature_view", view()))
+    source = protos.parse("data_source", encode("data_source", SOURCE) + unknown)
+    message = protos.parse("feature_view", encode("feature_view", view()))
     message.spec.batch_source.CopyFrom(source)
 
     capture = FeatureCapture(

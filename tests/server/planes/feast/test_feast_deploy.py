@@ -21,8 +21,8 @@ from trilock.server.domain.errors import (
     PreconditionError,
 )
 from trilock.server.domain.ports import Window
-from trilock.server.planes import feast_database, feast_protos
-from trilock.server.planes.feast_feature_store import FeastFeatureStore
+from trilock.server.planes.feast import database, protos
+from trilock.server.planes.feast.feature_store import FeastFeatureStore
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 
@@ -125,7 +125,7 @@ def test_feasts_history_tells_what_was_deployed(world: FeastWorld) -> None:
         deploy(world, captured, "delay__s1")
         with world.store._registry.reading() as session:
             row = session.read("delay__s1", only=[WEATHER])[WEATHER]
-        numbers.append(feast_protos.parse("feature_view", row).meta.current_version_number)
+        numbers.append(protos.parse("feature_view", row).meta.current_version_number)
 
     def versions() -> list[str]:
         listed = world.feast("delay__s1").list_feature_view_versions("weather")
@@ -269,7 +269,7 @@ def test_a_server_that_stopped_is_not_waited_for(
 ) -> None:
     world = postgres_world
     captured = capture(world, "celsius")
-    monkeypatch.setattr(feast_database, "_GRACE_SECONDS", -9.5)
+    monkeypatch.setattr(database, "_GRACE_SECONDS", -9.5)
     stopped: list[int] = []
 
     def stop(connection: Connection, _cursor: object, statement: str, *_: object) -> None:

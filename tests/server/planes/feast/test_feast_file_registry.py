@@ -7,18 +7,16 @@ from google.protobuf.json_format import ParseDict
 
 from tests.support.feast_objects import feast_objects
 from trilock.server.domain.errors import PlaneUnavailableError
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_config import FileRegistryConfig
-from trilock.server.planes.feast_database import LostRaceError
-from trilock.server.planes.feast_definitions import Key
-from trilock.server.planes.feast_file_registry import FileRegistry
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.config import FileRegistryConfig
+from trilock.server.planes.feast.database import LostRaceError
+from trilock.server.planes.feast.definitions import Key
+from trilock.server.planes.feast.file_registry import FileRegistry
 
 
 def messages() -> dict[Key, object]:
     return {
-        (raw.kind, raw.name): ParseDict(
-            dict(raw.definition), feast_protos.kinds()[raw.kind].message()
-        )
+        (raw.kind, raw.name): ParseDict(dict(raw.definition), protos.kinds()[raw.kind].message())
         for raw in feast_objects("celsius")
     }
 

@@ -15,8 +15,8 @@ from tests.support.feast_repo import (
 )
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.domain.ports import ViewState, Window
-from trilock.server.planes.feast_feature_store import FeastFeatureStore
-from trilock.server.planes.feast_process import WorkerProcess
+from trilock.server.planes.feast.feature_store import FeastFeatureStore
+from trilock.server.planes.feast.process import WorkerProcess
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 

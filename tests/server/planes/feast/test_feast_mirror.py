@@ -10,7 +10,7 @@ from tests.support.feast_statements import CrashError, watched
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.domain.ports import Window
-from trilock.server.planes.feast_feature_store import FeastFeatureStore
+from trilock.server.planes.feast.feature_store import FeastFeatureStore
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.feast_process import Message, WorkerProcess
+from trilock.server.planes.feast.process import Message, WorkerProcess
 
 JOBS = """
 import os, signal, subprocess, sys, threading, time
@@ -173,7 +173,7 @@ def test_a_caller_that_has_had_enough_ends_the_job(tmp_path: Path, quick_jobs: N
 
 def test_a_worker_ends_with_its_parent(tmp_path: Path, quick_jobs: None) -> None:
     program = f"""
-from trilock.server.planes.feast_process import WorkerProcess
+from trilock.server.planes.feast.process import WorkerProcess
 
 WorkerProcess(timeout=600, jobs="quick_jobs").run(
     {{"job": "hang", "base": {str(tmp_path)!r}}},

@@ -7,15 +7,15 @@ import pytest
 
 LIGHT = """
 import sys
-import trilock.server.planes.feast_feature_store
-from trilock.server.planes import feast_protos
-feast_protos.kinds()
+import trilock.server.planes.feast.feature_store
+from trilock.server.planes.feast import protos
+protos.kinds()
 print(sorted({"feast", "pandas", "dask"} & set(sys.modules)))
 """
 
 PROTOS_FIRST = """
-from trilock.server.planes import feast_protos
-ours = feast_protos.kinds()["entity"].message
+from trilock.server.planes.feast import protos
+ours = protos.kinds()["entity"].message
 import feast
 entity = feast.Entity(name="x", join_keys=["x"], value_type=feast.ValueType.STRING)
 print(type(entity.to_proto()) is ours, feast.Entity.from_proto(entity.to_proto()) == entity)
@@ -23,8 +23,8 @@ print(type(entity.to_proto()) is ours, feast.Entity.from_proto(entity.to_proto()
 
 FEAST_FIRST = """
 import feast
-from trilock.server.planes import feast_protos
-ours = feast_protos.kinds()["entity"].message
+from trilock.server.planes.feast import protos
+ours = protos.kinds()["entity"].message
 entity = feast.Entity(name="x", join_keys=["x"], value_type=feast.ValueType.STRING)
 print(type(entity.to_proto()) is ours, feast.Entity.from_proto(entity.to_proto()) == entity)
 """

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Table, create_engine
 
 from tests.support.feast_repo import import_feast
-from trilock.server.planes.feast_registry_tables import METADATA, OBJECTS
+from trilock.server.planes.feast.registry_tables import METADATA, OBJECTS
 
 pytestmark = pytest.mark.slow
 

@@ -21,11 +21,11 @@ from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError
 from trilock.server.domain.ports import Progress, ViewState, Window
-from trilock.server.planes import feast_definitions, feast_deploy, feast_protos
-from trilock.server.planes.feast_definitions import Key, definition_digest, keys
-from trilock.server.planes.feast_deploy import ANYTHING
-from trilock.server.planes.feast_online import online_views
-from trilock.server.planes.feast_registry import Version, number_versions
+from trilock.server.planes.feast import definitions, deploy, protos
+from trilock.server.planes.feast.definitions import Key, definition_digest, keys
+from trilock.server.planes.feast.deploy import ANYTHING
+from trilock.server.planes.feast.online import online_views
+from trilock.server.planes.feast.registry import Version, number_versions
 
 Values = Mapping[str, object]
 """Feature values by name."""
@@ -107,7 +107,7 @@ class MemoryFeatureStore:
     def served(self, project: str, service: str, *, entity: str) -> dict[str, object]:
         """Return the stored features of *service*, as read online in *project*."""
         stored = self._projects[project].objects
-        message = feast_protos.parse("feature_service", stored["feature_service", service])
+        message = protos.parse("feature_service", stored["feature_service", service])
         values: dict[str, object] = {}
         for projection in message.spec.features:
             table = self._online.get((project, projection.feature_view_name))
@@ -126,7 +126,7 @@ class MemoryFeatureStore:
             if project not in session.projects():
                 known = ", ".join(session.projects()) or "none"
                 raise NotFoundError(f"Feast project {project!r}", hint=f"there is: {known}")
-            return feast_definitions.make_capture(
+            return definitions.make_capture(
                 session.read(project), service=service, project=project, revision=None
             )
 
@@ -138,7 +138,7 @@ class MemoryFeatureStore:
             raise NotFoundError(f"commit {revision} in {repository.name!r}")
         if (revision, folder) not in self._commits:
             raise NotFoundError(f"folder {folder!r} at commit {revision}")
-        return feast_definitions.make_capture(
+        return definitions.make_capture(
             self._commits[revision, folder],
             service=service,
             project=self.base_project,
@@ -147,7 +147,7 @@ class MemoryFeatureStore:
 
     def describe(self, capture: FeatureCapture) -> tuple[RawObject, ...]:
         """See FeatureStore."""
-        return feast_definitions.describe(capture)
+        return definitions.describe(capture)
 
     def definition(self, capture: FeatureCapture, *, project: str) -> str | None:
         """See FeatureStore."""
@@ -157,7 +157,7 @@ class MemoryFeatureStore:
     def deploy(self, capture: FeatureCapture, *, project: str, expected: str | None) -> None:
         """See FeatureStore."""
         with self._transaction() as session:
-            feast_deploy.deploy(session, capture, project=project, expected=expected)
+            deploy.deploy(session, capture, project=project, expected=expected)
             self._make_tables(capture, project=project)
 
     def fill(
@@ -165,7 +165,7 @@ class MemoryFeatureStore:
     ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
         with self._transaction() as session:
-            feast_deploy.require_captured(session, capture, project=project)
+            deploy.require_captured(session, capture, project=project)
             for view in online_views(capture):
                 if not view.feedable:
                     progress(f"{view.name}: has no batch source, fed by pushes only")
@@ -173,9 +173,7 @@ class MemoryFeatureStore:
                 key = (view.kind, view.name)
                 progress(f"{view.name}: materializing")
                 self._feed(session.read(project)[key], key, project=project, window=window)
-                feast_deploy.add_watermark(
-                    session, capture, project=project, key=key, window=window
-                )
+                deploy.add_watermark(session, capture, project=project, key=key, window=window)
         return self.views(capture, project=project)
 
     def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
@@ -183,7 +181,7 @@ class MemoryFeatureStore:
         with self._transaction() as session:
             rows = session.read(project)
         return tuple(
-            feast_deploy.view_state(
+            deploy.view_state(
                 view,
                 row=rows.get((view.kind, view.name)),
                 rows=len(self._online.get((project, view.name), {})),
@@ -194,12 +192,12 @@ class MemoryFeatureStore:
     def mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:
         """See FeatureStore."""
         with self._transaction() as session:
-            marks = feast_deploy.watermarks(session, capture, project=source)
+            marks = deploy.watermarks(session, capture, project=source)
             for view in online_views(capture):
                 table = self._online.get((source, view.name), {})
                 self._online[project, view.name] = copy.deepcopy(table)
-            feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
-            feast_deploy.set_watermarks(session, marks, project=project)
+            deploy.deploy(session, capture, project=project, expected=ANYTHING)
+            deploy.set_watermarks(session, marks, project=project)
 
     @contextmanager
     def _transaction(self) -> Iterator[_Session]:
@@ -217,7 +215,7 @@ class MemoryFeatureStore:
     def _feed(self, proto: bytes, key: Key, *, project: str, window: Window) -> None:
         if key[0] == "on_demand_feature_view":
             return  # Nothing here runs a transformation.
-        spec = feast_protos.parse(key[0], proto).spec
+        spec = protos.parse(key[0], proto).spec
         names = {feature.name for feature in spec.features}
         table = self._online.setdefault((project, key[1]), {})
         rows = self._sources.get(spec.batch_source.file_options.uri, [])
@@ -229,4 +227,4 @@ class MemoryFeatureStore:
 
 
 def _message(raw: RawObject) -> Any:  # noqa: ANN401 - a Feast message
-    return ParseDict(dict(raw.definition), feast_protos.kinds()[raw.kind].message())
+    return ParseDict(dict(raw.definition), protos.kinds()[raw.kind].message())

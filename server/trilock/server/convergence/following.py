@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlmodel import Session, col, delete, select
 
+from trilock.server.convergence.projection import Projection
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow
-from trilock.server.operations.projection import Projection
 from trilock.server.operations.records import database_now, end, note, tell
 from trilock.server.store.releases import get_live
 from trilock.server.store.tables import LiveTable, OperationRow, PlaneStateRow

@@ -18,11 +18,11 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from trilock.server.domain.errors import PlaneUnavailableError
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_config import FileRegistryConfig
-from trilock.server.planes.feast_database import LostRaceError
-from trilock.server.planes.feast_definitions import Key
-from trilock.server.planes.feast_registry import (
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.config import FileRegistryConfig
+from trilock.server.planes.feast.database import LostRaceError
+from trilock.server.planes.feast.definitions import Key
+from trilock.server.planes.feast.registry import (
     PLANE,
     EmptySession,
     RegistrySession,
@@ -186,7 +186,7 @@ class FileRegistry:
 
 
 def _parse(content: bytes) -> Any:  # noqa: ANN401 - a Feast message
-    registry = feast_protos.message_class("Registry_pb2", "Registry")()
+    registry = protos.message_class("Registry_pb2", "Registry")()
     try:
         registry.ParseFromString(content)
     except DecodeError as error:

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trilock.server.domain.bundle import ModelVersion
 from trilock.server.domain.errors import NotFoundError
-from trilock.server.planes import mlflow_model_file
-from trilock.server.planes.mlflow_errors import translated
-from trilock.server.planes.mlflow_runtime import artifact_repository
-from trilock.server.planes.model_registry_evidence import (
+from trilock.server.planes.mlflow import model_file
+from trilock.server.planes.mlflow.errors import translated
+from trilock.server.planes.mlflow.evidence import (
     FEATURE_SERVICE_TAG,
     GIT_COMMIT_TAG,
     Evidence,
 )
-from trilock.server.planes.model_registry_names import model_label, version_label
+from trilock.server.planes.mlflow.names import model_label, version_label
+from trilock.server.planes.mlflow.runtime import artifact_repository
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-    from trilock.server.planes.mlflow_time_limit import Waiting
+    from trilock.server.planes.mlflow.time_limit import Waiting
 
 T = TypeVar("T")
 
@@ -122,11 +122,11 @@ class MlflowQuestions:
         repository = self._ask(label, self._repository, location)
         files = dict(self._files(label, repository))
         # A folder that is gone lists as empty, a download from it fails like a lost connection.
-        if mlflow_model_file.NAME not in files:
+        if model_file.NAME not in files:
             return files, None
         with tempfile.TemporaryDirectory(prefix="trilock-") as folder:
             download = repository.download_artifacts
-            path = self._ask(label, download, mlflow_model_file.NAME, folder)
+            path = self._ask(label, download, model_file.NAME, folder)
             return files, Path(path).read_bytes()
 
     def _repository(self, location: str) -> ArtifactRepository:

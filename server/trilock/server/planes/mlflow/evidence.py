@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from trilock.server.domain.bundle import ModelVersion
 from trilock.server.domain.errors import NotFoundError, PreconditionError
-from trilock.server.planes.mlflow_model_file import ModelFileError, parse_model_file
-from trilock.server.planes.model_registry_names import version_label
+from trilock.server.planes.mlflow.model_file import ModelFileError, parse_model_file
+from trilock.server.planes.mlflow.names import version_label
 
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
 FEATURE_SERVICE_TAG = "feast.feature_service"

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_definitions import Key, definition_bytes
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.definitions import Key, definition_bytes
 
 PLANE: Final = "the Feast registry"
 
@@ -101,7 +101,7 @@ def number_versions(
     """
     added: list[Version] = []
     for (kind, name), message in sorted(messages.items()):
-        if not feast_protos.kinds()[kind].is_view:
+        if not protos.kinds()[kind].is_view:
             continue
         known = {version.number: version for version in history if version.name == name}
         definition = definition_bytes(kind, message.SerializeToString())

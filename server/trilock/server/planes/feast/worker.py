@@ -1,6 +1,6 @@
 """The worker process: run one job, tell what happens, end.
 
-Started by feast_process as `python -m trilock.server.planes.feast_worker`. It
+Started by feast_process as `python -m trilock.server.planes.feast.worker`. It
 takes over standard input, the working directory and the import path, and ends
 with its parent. What the user's code prints goes where the parent wants it;
 messages have a pipe of their own.

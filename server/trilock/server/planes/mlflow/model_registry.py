@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from trilock.server.domain.bundle import ModelVersion
 from trilock.server.domain.errors import ForeignEditError, NotFoundError, PlaneUnavailableError
-from trilock.server.planes.mlflow_errors import one_line
-from trilock.server.planes.mlflow_questions import MlflowQuestions
-from trilock.server.planes.mlflow_runtime import import_mlflow, new_client
-from trilock.server.planes.mlflow_time_limit import OverdueError, TimeLimit, Waiting
-from trilock.server.planes.model_registry_evidence import (
+from trilock.server.planes.mlflow.errors import one_line
+from trilock.server.planes.mlflow.evidence import (
     differences,
     tagged,
     to_model_version,
 )
-from trilock.server.planes.model_registry_names import (
+from trilock.server.planes.mlflow.names import (
     alias_label,
     check_alias,
     check_model,
     check_version,
 )
+from trilock.server.planes.mlflow.questions import MlflowQuestions
+from trilock.server.planes.mlflow.runtime import import_mlflow, new_client
+from trilock.server.planes.mlflow.time_limit import OverdueError, TimeLimit, Waiting
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -13,18 +13,18 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Table, inspect, select
 
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_config import SqlRegistryConfig
-from trilock.server.planes.feast_database import STATEMENT_SECONDS, Database, lock_project
-from trilock.server.planes.feast_definitions import Key
-from trilock.server.planes.feast_registry import (
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.config import SqlRegistryConfig
+from trilock.server.planes.feast.database import STATEMENT_SECONDS, Database, lock_project
+from trilock.server.planes.feast.definitions import Key
+from trilock.server.planes.feast.registry import (
     PLANE,
     EmptySession,
     RegistrySession,
     Version,
     number_versions,
 )
-from trilock.server.planes.feast_registry_tables import (
+from trilock.server.planes.feast.registry_tables import (
     FEAST_METADATA,
     HISTORY,
     METADATA,
@@ -95,7 +95,7 @@ class SqlSession:
         present = select(PROJECTS.c.project_id).where(PROJECTS.c.project_id == project)
         if self.connection.execute(present).first() is not None:
             return
-        message: Any = feast_protos.message_class("Project_pb2", "Project")()
+        message: Any = protos.message_class("Project_pb2", "Project")()
         message.spec.name = project
         message.meta.created_timestamp.FromSeconds(now)
         message.meta.last_updated_timestamp.FromSeconds(now)

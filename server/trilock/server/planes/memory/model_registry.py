@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from trilock.server.domain.bundle import ModelVersion
 from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError
-from trilock.server.planes import mlflow_model_file
-from trilock.server.planes.model_registry_evidence import (
+from trilock.server.planes.mlflow import model_file
+from trilock.server.planes.mlflow.evidence import (
     FEATURE_SERVICE_TAG,
     GIT_COMMIT_TAG,
     Evidence,
@@ -21,7 +21,7 @@ from trilock.server.planes.model_registry_evidence import (
     tagged,
     to_model_version,
 )
-from trilock.server.planes.model_registry_names import (
+from trilock.server.planes.mlflow.names import (
     check_alias,
     check_model,
     check_version,
@@ -134,7 +134,7 @@ class MemoryModelRegistry:
             entry.versions[version] = _Version(
                 created_ms=1_700_000_000_000 + number,
                 model_id=model_id,
-                files={**(files or {}), mlflow_model_file.NAME: json.dumps(document).encode()},
+                files={**(files or {}), model_file.NAME: json.dumps(document).encode()},
                 tags={key: value for key, value in tags.items() if value is not None},
             )
             return version
@@ -188,5 +188,5 @@ class MemoryModelRegistry:
             run_id=None,
             location=f"memory:{found.model_id}",
             files={path: len(content) for path, content in found.files.items()},
-            model_file=found.files.get(mlflow_model_file.NAME),
+            model_file=found.files.get(model_file.NAME),
         )

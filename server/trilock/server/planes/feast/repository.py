@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes.feast_checkout import checkout
-from trilock.server.planes.feast_config import FeastConfig
-from trilock.server.planes.feast_definitions import Definitions, make_capture
-from trilock.server.planes.feast_process import Worker
-from trilock.server.planes.feast_sql_registry import throwaway_registry
+from trilock.server.planes.feast.checkout import checkout
+from trilock.server.planes.feast.config import FeastConfig
+from trilock.server.planes.feast.definitions import Definitions, make_capture
+from trilock.server.planes.feast.process import Worker
+from trilock.server.planes.feast.sql_registry import throwaway_registry
 
 _NEEDED_TO_APPLY: Final = ("offline_store", "entity_key_serialization_version", "flags")
 """What of `feature_store.yaml` the repository's code is told: nothing that it could write to."""

@@ -7,9 +7,9 @@ from sqlmodel import col, select
 
 from tests.support.operations import CANDIDATE, MemoryOutside, World
 from tests.support.values import ALIAS
+from trilock.server.convergence.projection import Projection
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow, ReleaseState
-from trilock.server.operations.projection import Projection
 from trilock.server.store.database import Database
 from trilock.server.store.plane_states import PlaneState, list_plane_states
 from trilock.server.store.tables import OperationEventRow

@@ -17,8 +17,8 @@ from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import NotFoundError, PreconditionError
 from trilock.server.domain.ports import Progress, ViewState, Window
-from trilock.server.planes import feast_definitions, feast_deploy
-from trilock.server.planes.feast_config import (
+from trilock.server.planes.feast import definitions, deploy
+from trilock.server.planes.feast.config import (
     FeastConfig,
     FileRegistryConfig,
     OtherOnlineConfig,
@@ -26,15 +26,15 @@ from trilock.server.planes.feast_config import (
     SqlRegistryConfig,
     read_config,
 )
-from trilock.server.planes.feast_database import Database, LostRaceError
-from trilock.server.planes.feast_definitions import Key, definition_digest, keys
-from trilock.server.planes.feast_deploy import ANYTHING, Expected
-from trilock.server.planes.feast_file_registry import FileRegistry
-from trilock.server.planes.feast_online import PLANE, OnlineView, SqlOnlineStore, online_views
-from trilock.server.planes.feast_process import Message, Worker, WorkerProcess
-from trilock.server.planes.feast_registry import RegistrySession
-from trilock.server.planes.feast_repository import capture_commit
-from trilock.server.planes.feast_sql_registry import SqlRegistry, SqlSession, throwaway_registry
+from trilock.server.planes.feast.database import Database, LostRaceError
+from trilock.server.planes.feast.definitions import Key, definition_digest, keys
+from trilock.server.planes.feast.deploy import ANYTHING, Expected
+from trilock.server.planes.feast.file_registry import FileRegistry
+from trilock.server.planes.feast.online import PLANE, OnlineView, SqlOnlineStore, online_views
+from trilock.server.planes.feast.process import Message, Worker, WorkerProcess
+from trilock.server.planes.feast.registry import RegistrySession
+from trilock.server.planes.feast.repository import capture_commit
+from trilock.server.planes.feast.sql_registry import SqlRegistry, SqlSession, throwaway_registry
 
 _COPY_SECONDS: Final = 600.0
 """How long copying one online table may take."""
@@ -74,9 +74,7 @@ class FeastFeatureStore:
             raise NotFoundError(
                 f"Feast project {project!r}", hint=f"there is: {', '.join(projects) or 'none'}"
             )
-        return feast_definitions.make_capture(
-            objects, service=service, project=project, revision=None
-        )
+        return definitions.make_capture(objects, service=service, project=project, revision=None)
 
     def capture_repository(
         self, *, repository: Path, revision: str, folder: str, service: str
@@ -93,7 +91,7 @@ class FeastFeatureStore:
 
     def describe(self, capture: FeatureCapture) -> tuple[RawObject, ...]:
         """See FeatureStore."""
-        return feast_definitions.describe(capture)
+        return definitions.describe(capture)
 
     def definition(self, capture: FeatureCapture, *, project: str) -> str | None:
         """See FeatureStore."""
@@ -116,7 +114,7 @@ class FeastFeatureStore:
         expected: Expected,
     ) -> None:
         with self._registry.writing(project) as session:
-            feast_deploy.deploy(session, capture, project=project, expected=expected)
+            deploy.deploy(session, capture, project=project, expected=expected)
             # Before the definitions are committed: who sees a view finds its table.
             self._make_tables(session, views, project=project)
 
@@ -125,7 +123,7 @@ class FeastFeatureStore:
     ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
         with self._registry.reading() as session:
-            feast_deploy.require_captured(session, capture, project=project)
+            deploy.require_captured(session, capture, project=project)
         views = {view.name: view for view in online_views(capture)}
         for view in views.values():
             if not view.feedable:
@@ -158,9 +156,7 @@ class FeastFeatureStore:
     ) -> None:
         def record() -> None:
             with self._registry.writing(project) as session:
-                feast_deploy.add_watermark(
-                    session, capture, project=project, key=key, window=window
-                )
+                deploy.add_watermark(session, capture, project=project, key=key, window=window)
 
         _again(record)
 
@@ -172,7 +168,7 @@ class FeastFeatureStore:
         online = self._online
         counts = {} if online is None else online.rows(project=project, views=views)
         return tuple(
-            feast_deploy.view_state(
+            deploy.view_state(
                 view, row=rows.get((view.kind, view.name)), rows=counts.get(view.name)
             )
             for view in views
@@ -191,14 +187,14 @@ class FeastFeatureStore:
         registry = self._registry
         if isinstance(registry, SqlRegistry) and registry.database is online.database:
             with registry.writing(project, seconds=_COPY_SECONDS) as session:
-                marks = feast_deploy.watermarks(session, capture, project=source)
+                marks = deploy.watermarks(session, capture, project=source)
                 _copy_tables(session.connection, online, capture, source=source, project=project)
                 _redefine(session, capture, marks, project=project)
             return
         # Watermarks are read before and written after the values, so that they
         # never tell of values that are not there.
         with registry.reading() as reader:
-            marks = feast_deploy.watermarks(reader, capture, project=source)
+            marks = deploy.watermarks(reader, capture, project=source)
         with online.database.begin("write", seconds=_COPY_SECONDS) as connection:
             _copy_tables(connection, online, capture, source=source, project=project)
         with registry.writing(project) as writer:
@@ -219,7 +215,7 @@ class FeastFeatureStore:
             closing(throwaway_registry(Path(scratch))) as registry,
         ):
             with registry.writing(project) as session:
-                feast_deploy.deploy(session, capture, project=project, expected=None)
+                deploy.deploy(session, capture, project=project, expected=None)
             request = {
                 "job": job,
                 "base": str(self._config.folder),
@@ -273,12 +269,12 @@ def _online_store(
 def _redefine(
     session: RegistrySession,
     capture: FeatureCapture,
-    marks: feast_deploy.Watermarks,
+    marks: deploy.Watermarks,
     *,
     project: str,
 ) -> None:
-    feast_deploy.deploy(session, capture, project=project, expected=ANYTHING)
-    feast_deploy.set_watermarks(session, marks, project=project)
+    deploy.deploy(session, capture, project=project, expected=ANYTHING)
+    deploy.set_watermarks(session, marks, project=project)
 
 
 def _copy_tables(

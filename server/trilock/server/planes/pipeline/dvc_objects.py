@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from trilock.server.domain.bundle import PipelineOutput
 from trilock.server.domain.errors import PlaneUnavailableError
-from trilock.server.planes.dvc_config import Elsewhere, Places, Store
-from trilock.server.planes.dvc_state import DIRECTORY, LEGACY_MD5, MD5
+from trilock.server.planes.pipeline.dvc_config import Elsewhere, Places, Store
+from trilock.server.planes.pipeline.dvc_state import DIRECTORY, LEGACY_MD5, MD5
 
 _CHUNK: Final = 1 << 20
 _PLAIN_DIGEST: Final = re.compile(r"[0-9a-f]{32}")

@@ -13,10 +13,10 @@ from typing import Final
 from trilock.server.domain.bundle import PipelineCommit, PipelineOutput
 from trilock.server.domain.errors import InvalidNameError, NotFoundError, PreconditionError
 from trilock.server.domain.ports import Restorability
-from trilock.server.planes.dvc_config import Elsewhere, Places, Store, places
-from trilock.server.planes.dvc_objects import ObjectCheck
-from trilock.server.planes.dvc_state import is_dvc_file, pipeline_outputs, state_digest
-from trilock.server.planes.git_plumbing import GitError, GitRepository, TreeEntry
+from trilock.server.planes.pipeline.dvc_config import Elsewhere, Places, Store, places
+from trilock.server.planes.pipeline.dvc_objects import ObjectCheck
+from trilock.server.planes.pipeline.dvc_state import is_dvc_file, pipeline_outputs, state_digest
+from trilock.server.planes.pipeline.git_plumbing import GitError, GitRepository, TreeEntry
 
 _REVISION: Final = re.compile(r"[0-9a-f]{40}")
 _CONFIG, _LOCAL = ".dvc/config", ".dvc/config.local"

@@ -25,7 +25,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import CapturedObject, FeatureCapture
 from trilock.server.domain.errors import NotFoundError, PreconditionError
-from trilock.server.planes import feast_protos
+from trilock.server.planes.feast import protos
 
 Key = tuple[str, str]
 """Kind and name."""
@@ -85,7 +85,7 @@ def definition_digest(objects: Definitions) -> str | None:
 
 def definition_bytes(kind: str, proto: bytes) -> bytes:
     """Return the part of *proto* that is definition, in one order."""
-    message = feast_protos.parse(kind, proto)
+    message = protos.parse(kind, proto)
     for part in _parts(message):
         _clear_noise(part)
     cleared: bytes = message.SerializeToString(deterministic=True)
@@ -94,7 +94,7 @@ def definition_bytes(kind: str, proto: bytes) -> bytes:
 
 def with_project(kind: str, proto: bytes, *, project: str) -> Any:  # noqa: ANN401 - a Feast message
     """Return the message with every project name that it holds replaced by *project*."""
-    message = feast_protos.parse(kind, proto)
+    message = protos.parse(kind, proto)
     for part in _parts(message):
         if part.DESCRIPTOR.name in _WITH_PROJECT and part.project:
             part.project = project
@@ -140,7 +140,7 @@ def closure(objects: Definitions, *, service: str, project: str) -> dict[Key, by
             f"feature service {service!r} in Feast project {project!r}",
             hint=f"there is: {', '.join(known) or 'none'}",
         )
-    views = {name: kind for kind, name in objects if feast_protos.kinds()[kind].is_view}
+    views = {name: kind for kind, name in objects if protos.kinds()[kind].is_view}
     wanted: dict[Key, bytes] = {}
     pending: list[Key] = [("feature_service", service)]
     while pending:
@@ -148,7 +148,7 @@ def closure(objects: Definitions, *, service: str, project: str) -> dict[Key, by
         if key in wanted:
             continue
         wanted[key] = objects[key]
-        for kind, name in _references(key[0], feast_protos.parse(key[0], objects[key])):
+        for kind, name in _references(key[0], protos.parse(key[0], objects[key])):
             target = (views.get(name, kind), name) if kind == "feature_view" else (kind, name)
             if target in objects:
                 pending.append(target)
@@ -167,7 +167,7 @@ def describe(capture: FeatureCapture) -> tuple[RawObject, ...]:
 
 
 def _raw(captured: CapturedObject) -> RawObject:
-    message = feast_protos.parse(captured.kind, captured.proto)
+    message = protos.parse(captured.kind, captured.proto)
     return RawObject(
         kind=captured.kind,
         name=captured.name,
@@ -223,7 +223,7 @@ def _references(kind: str, message: Any) -> Iterator[Key]:  # noqa: ANN401 - a F
             yield _projected(projection)
     elif kind == "data_source":
         yield from _sources(message)
-    elif feast_protos.kinds()[kind].is_view:
+    elif protos.kinds()[kind].is_view:
         yield from (("entity", name) for name in message.spec.entities)
         for field, value in message.spec.ListFields():
             yield from _view_needs(field.name, value)

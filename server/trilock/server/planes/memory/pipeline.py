@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from trilock.server.domain.bundle import PipelineCommit, PipelineOutput
 from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError
 from trilock.server.domain.ports import Restorability
-from trilock.server.planes.dvc_state import MD5, state_digest
-from trilock.server.planes.git_pipeline import check_revision
+from trilock.server.planes.pipeline.dvc_state import MD5, state_digest
+from trilock.server.planes.pipeline.git_pipeline import check_revision
 
 
 class MemoryPipeline:

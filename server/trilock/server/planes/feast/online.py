@@ -14,9 +14,9 @@ from sqlalchemy.sql.expression import TableClause
 
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_config import PostgresOnlineConfig, SqliteOnlineConfig
-from trilock.server.planes.feast_database import Database
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.config import PostgresOnlineConfig, SqliteOnlineConfig
+from trilock.server.planes.feast.database import Database
 
 PLANE = "the Feast online store"
 
@@ -42,9 +42,9 @@ def online_views(capture: FeatureCapture) -> tuple[OnlineView, ...]:
     """Return the captured views that have an online table, sorted by name."""
     found: list[OnlineView] = []
     for captured in capture.objects:
-        if not feast_protos.kinds()[captured.kind].is_view:
+        if not protos.kinds()[captured.kind].is_view:
             continue
-        spec = feast_protos.parse(captured.kind, captured.proto).spec
+        spec = protos.parse(captured.kind, captured.proto).spec
         on_demand = captured.kind == "on_demand_feature_view"
         if not (spec.write_to_online_store if on_demand else spec.online):
             continue

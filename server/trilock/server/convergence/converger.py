@@ -17,20 +17,20 @@ from typing import Final
 
 from sqlmodel import Session
 
+from trilock.server.convergence.backlog import Behind, aliases_behind, plane_scope
+from trilock.server.convergence.following import Following, OnConverged
+from trilock.server.convergence.projection import Projection
 from trilock.server.domain.errors import TrilockError, UnavailableError
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.release import LiveRow, ReleaseState
-from trilock.server.operations.backlog import Behind, aliases_behind, plane_scope
-from trilock.server.operations.backoff import Backoff, backoff
-from trilock.server.operations.following import Following, OnConverged
 from trilock.server.operations.journal import Journal
-from trilock.server.operations.lease import TTL, FencedError, Lease, Leases
-from trilock.server.operations.projection import Projection
 from trilock.server.operations.step import Checkpoint, describe
-from trilock.server.operations.workers import Workers
 from trilock.server.store.database import Database
 from trilock.server.store.plane_states import get_demand
 from trilock.server.store.releases import require_live
+from trilock.server.workers.backoff import Backoff, backoff
+from trilock.server.workers.lease import TTL, FencedError, Lease, Leases
+from trilock.server.workers.pool import Workers
 
 _POLL_SECONDS: Final = 0.5
 

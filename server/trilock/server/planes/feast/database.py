@@ -212,7 +212,7 @@ def _engine(
 def _connect_bounded(
     _dialect: object, _record: object, _positional: object, options: dict[str, Any]
 ) -> object:
-    from trilock.server.planes.feast_postgres import connect  # noqa: PLC0415 - psycopg is an extra
+    from trilock.server.planes.feast.postgres import connect  # noqa: PLC0415 - psycopg is an extra
 
     return connect(**options)
 

@@ -7,11 +7,11 @@ from sqlmodel import Session, col, select, update
 
 from tests.support.operations import MemoryOutside, World
 from trilock.server.domain.operation import OperationState
-from trilock.server.operations.lease import FencedError, Lease, Leases, free_all
 from trilock.server.operations.ledger import Ledger
 from trilock.server.operations.records import lease_scope
 from trilock.server.store.database import Database
 from trilock.server.store.tables import CounterRow, LeaseRow, OperationEventRow
+from trilock.server.workers.lease import FencedError, Lease, Leases, free_all
 
 SCOPE = "operations/1"
 

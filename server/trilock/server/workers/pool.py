@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from trilock.server.domain.errors import UnavailableError
-from trilock.server.operations.nudge import Nudge
+from trilock.server.workers.nudge import Nudge
 
 _log = logging.getLogger(__name__)
 

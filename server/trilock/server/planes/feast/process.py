@@ -23,7 +23,7 @@ from trilock.server.domain.errors import PreconditionError
 Message = Mapping[str, Any]
 """What a job tells: `progress`, `done` (a view) or `error`."""
 
-_WORKER: Final = "trilock.server.planes.feast_worker"
+_WORKER: Final = "trilock.server.planes.feast.worker"
 _TAIL_BYTES: Final = 4096
 
 
@@ -42,7 +42,7 @@ class Worker(Protocol):
 class WorkerProcess:
     """Implements Worker with a new process per job."""
 
-    def __init__(self, *, timeout: float, jobs: str = "trilock.server.planes.feast_jobs") -> None:
+    def __init__(self, *, timeout: float, jobs: str = "trilock.server.planes.feast.jobs") -> None:
         self._timeout = timeout
         self._jobs = jobs
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import ForeignEditError, PreconditionError
 from trilock.server.domain.ports import ViewState, Window
-from trilock.server.planes import feast_protos
-from trilock.server.planes.feast_definitions import (
+from trilock.server.planes.feast import protos
+from trilock.server.planes.feast.definitions import (
     Key,
     definition_bytes,
     definition_digest,
@@ -23,8 +23,8 @@ from trilock.server.planes.feast_definitions import (
     keys,
     with_project,
 )
-from trilock.server.planes.feast_online import OnlineView
-from trilock.server.planes.feast_registry import RegistrySession
+from trilock.server.planes.feast.online import OnlineView
+from trilock.server.planes.feast.registry import RegistrySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def deploy(
 
 def _refuse_other_kinds(session: RegistrySession, capture: FeatureCapture, *, project: str) -> None:
     """Feast has one name space for views of all kinds, and we never delete what is there."""
-    kinds = {name for name, kind in feast_protos.kinds().items() if kind.is_view}
+    kinds = {name for name, kind in protos.kinds().items() if kind.is_view}
     others = session.read(
         project,
         only=[
@@ -102,7 +102,7 @@ def _deployed(key: Key, proto: bytes, *, project: str, current: bytes | None, no
         message.ClearField("meta")
         message.meta.created_timestamp.FromDatetime(now)
     else:
-        message.meta.CopyFrom(feast_protos.parse(key[0], current).meta)
+        message.meta.CopyFrom(protos.parse(key[0], current).meta)
         if "materialization_intervals" in message.meta.DESCRIPTOR.fields_by_name:
             # The values in the online table are those of the other definition.
             _set_intervals(message, ())
@@ -127,7 +127,7 @@ def require_captured(session: RegistrySession, capture: FeatureCapture, *, proje
 
 def view_state(view: OnlineView, *, row: bytes | None, rows: int | None) -> ViewState:
     """Return how far *view* is filled, by its registry row; *rows* is what was counted."""
-    fed = [] if row is None else _intervals(feast_protos.parse(view.kind, row))
+    fed = [] if row is None else _intervals(protos.parse(view.kind, row))
     return ViewState(
         view=view.name,
         rows=rows,
@@ -152,7 +152,7 @@ def add_watermark(
         raise ForeignEditError(
             resource=f"feature view {key[1]} in Feast project {project}", expected=fed, found=found
         )
-    message = feast_protos.parse(key[0], row)
+    message = protos.parse(key[0], row)
     if "materialization_intervals" not in message.meta.DESCRIPTOR.fields_by_name:
         return
     _set_intervals(message, _merged([*_intervals(message), (window.start, window.end)]))
@@ -172,7 +172,7 @@ def watermarks(session: RegistrySession, capture: FeatureCapture, *, project: st
     require_captured(session, capture, project=project)
     rows = session.read(project, only=keys(capture))
     return {
-        key: tuple(_intervals(feast_protos.parse(key[0], row)))
+        key: tuple(_intervals(protos.parse(key[0], row)))
         for key, row in rows.items()
         if key[0] in _WATERMARKED
     }
@@ -182,7 +182,7 @@ def set_watermarks(session: RegistrySession, marks: Watermarks, *, project: str)
     """Make the watermarks of *project* what *marks* says, for the views in it."""
     changes: dict[Key, tuple[bytes, Any]] = {}
     for key, row in session.read(project, only=tuple(marks)).items():
-        message = feast_protos.parse(key[0], row)
+        message = protos.parse(key[0], row)
         _set_intervals(message, marks[key])
         changes[key] = (row, message)
     _write_changed(session, project, changes)
@@ -194,7 +194,7 @@ def _write_changed(
     changed = {
         key: message
         for key, (row, message) in changes.items()
-        if message != feast_protos.parse(key[0], row)
+        if message != protos.parse(key[0], row)
     }
     for message in changed.values():
         message.meta.last_updated_timestamp.FromDatetime(datetime.now(UTC))

@@ -1,0 +1,1 @@
+"""After the pivot: planes are driven to the live row until they are equal."""

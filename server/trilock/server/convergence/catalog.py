@@ -1,0 +1,42 @@
+"""Every projection there is, and which of them follow an alias."""
+
+from collections.abc import Sequence
+
+from trilock.server.convergence.projection import Projection
+from trilock.server.convergence.projections.feature_mirror import FeatureMirror
+from trilock.server.convergence.projections.model_alias import ModelAlias
+from trilock.server.convergence.projections.sinks import Sinks
+from trilock.server.domain.names import AliasRef
+from trilock.server.domain.ports import Connections
+from trilock.server.domain.release import LiveRow
+from trilock.server.store.database import Database
+from trilock.server.store.sinks import list_sinks
+
+
+class Projections:
+    """Which planes follow an alias."""
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+        self._model_alias = ModelAlias(database, connections)
+        self._feature_mirror = FeatureMirror(database, connections)
+        self._sinks = Sinks(database, connections)
+
+    def of_alias(self, alias: AliasRef) -> Sequence[Projection]:
+        """Return the planes of *alias*, in the order in which they are driven.
+
+        No plane is opened: one whose settings are broken, or gone, fails when it is
+        driven, and holds up neither the others nor a rollback.
+        """
+        with self._database.read() as session:
+            has_sinks = bool(list_sinks(session, model=alias.model))
+        return [
+            *([self._sinks] if has_sinks else []),
+            self._model_alias,
+            *([self._feature_mirror] if self._connections.has_mirror(alias) else []),
+        ]
+
+    def __call__(self, live: LiveRow) -> Sequence[Projection]:
+        """Return the planes that follow *live*."""
+        return self.of_alias(live.alias)

@@ -1,0 +1,1 @@
+"""Feast: captures, deploys and fills feature schemas, on raw protos."""

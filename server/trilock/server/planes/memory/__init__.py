@@ -1,0 +1,1 @@
+"""Every plane in memory, for tests and rehearsals; held to the same contracts."""

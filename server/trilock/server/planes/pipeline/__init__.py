@@ -1,0 +1,1 @@
+"""git and DVC: what a commit recorded, and whether it can still be had."""

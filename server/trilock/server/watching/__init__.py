@@ -1,0 +1,1 @@
+"""Looks at the world again and again, so that trouble is found by day."""
