@@ -7,7 +7,7 @@ import pytest
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.planes.pipeline.dvc_config import Elsewhere, Places, Store, places
 
-FOLDER = Path("/work/repo/.dvc")
+FOLDER = Path("/srv/repo/.dvc")
 
 
 def read(*texts: str, folder: Path | None = FOLDER) -> Places:
@@ -20,7 +20,7 @@ def remote(url: str, *more: str) -> str:
 
 def test_the_cache_is_beside_the_configuration() -> None:
     assert read() == Places(
-        caches=(Store(label="the cache", path=Path("/work/repo/.dvc/cache")),),
+        caches=(Store(label="the cache", path=Path("/srv/repo/.dvc/cache")),),
         remotes=(),
         elsewhere=(),
     )
@@ -29,7 +29,7 @@ def test_the_cache_is_beside_the_configuration() -> None:
 def test_a_cache_is_where_it_was_put() -> None:
     (cache,) = read("[cache]\n    dir = ../../cache").caches
 
-    assert cache.path == Path("/work/cache")
+    assert cache.path == Path("/srv/cache")
 
 
 def test_a_cache_stays_where_it_was_put_when_another_option_is_set() -> None:
@@ -41,7 +41,7 @@ def test_a_cache_stays_where_it_was_put_when_another_option_is_set() -> None:
 @pytest.mark.parametrize(
     ("url", "path"),
     [
-        ("../../store", "/work/store"),
+        ("../../store", "/srv/store"),
         ("/mnt/store", "/mnt/store"),
         ("file:///mnt/store", "/mnt/store"),
         ('"/mnt/my, store"', "/mnt/my, store"),

@@ -140,4 +140,4 @@ def test_foreign_keys_hold_though_sqlite_would_not_ask(world: SqliteSinkWorld) -
 
     write(world, [{"id": 1, "code": "EWR"}], epoch=4)
     with pytest.raises(BatchRejectedError, match="FOREIGN KEY"):
-        write(world, [{"id": 2, "code": "XXX"}], epoch=4)
+        write(world, [{"id": 2, "code": "ZZZ"}], epoch=4)
