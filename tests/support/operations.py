@@ -167,6 +167,7 @@ class Plane:
     """A register that follows the number of the live bundle."""
 
     shared: ClassVar[bool] = True
+    absolute: ClassVar[bool] = True
     holds_release: ClassVar[bool] = False
     timeout: ClassVar[float] = 1.0
 

@@ -203,6 +203,7 @@ class TestStuck:
         class Broken:
             name: ClassVar[str] = "model_alias"
             shared: ClassVar[bool] = True
+            absolute: ClassVar[bool] = True
             holds_release: ClassVar[bool] = False
             timeout: ClassVar[float] = 1.0
 

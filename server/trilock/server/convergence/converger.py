@@ -187,7 +187,11 @@ class Converger:
         if found != wanted or demand.rewrite:
             with self._leases.fenced(lease) as session:
                 self._following(session, task, lease).differs(
-                    plane.name, wanted=wanted, found=found, shared=plane.shared
+                    plane.name,
+                    wanted=wanted,
+                    found=found,
+                    shared=plane.shared,
+                    absolute=plane.absolute,
                 )
             self._at(f"{plane.name}:noted")
             self._leases.cover(lease, seconds=plane.timeout)

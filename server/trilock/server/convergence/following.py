@@ -49,17 +49,20 @@ class Following:
             .with_for_update()
         ).one()
 
-    def differs(self, plane: str, *, wanted: str, found: str, shared: bool) -> None:
+    def differs(self, plane: str, *, wanted: str, found: str, shared: bool, absolute: bool) -> None:
         """Write what a plane is to be driven from and to.
 
-        A value that others have put into a *shared* plane is recorded (I8).
+        A value that others have put into a *shared* plane is recorded (I8). One whose
+        looks are not *absolute* is compared only with a look since the last switch.
         """
         row = self._plane(plane)
+        comparable = absolute or row.converged_revision >= self._live.switched_revision
         if found == wanted or (row.wanted, row.found) == (wanted, found):
             return  # nothing to tell, or as at the last attempt
         detail = {"plane": plane, "wanted": wanted, "found": found}
         # What was found before, or was wanted until now, is no surprise.
-        foreign = shared and row.wanted != "" and found not in {row.found, row.wanted}
+        known = {row.found, row.wanted}
+        foreign = shared and comparable and row.wanted != "" and found not in known
         if foreign:
             _log.warning("%s of %s is %r: someone else changed it", plane, self._alias, found)
             detail["expected"] = row.wanted

@@ -21,6 +21,9 @@ class Projection(Protocol):
     """`model_alias`, `feature_mirror`, `sinks`."""
     shared: ClassVar[bool]
     """Whether others can write to it: what is found there may be theirs (I8)."""
+    absolute: ClassVar[bool]
+    """Whether `observe` says the same of the same state, whatever is live. If it does
+    not, what is found right after a switch cannot be told from somebody's edit."""
     holds_release: ClassVar[bool]
     """Whether a release is FINALIZED only once this plane agrees. Only one in which the
     release's own effects are; any other goes on converging, and holds up no promotion."""

@@ -13,6 +13,7 @@ class FeatureMirror:
     """Implements Projection. Exists for the `mirror_alias` of a `mirror_project`."""
 
     name: ClassVar[str] = "feature_mirror"
+    absolute: ClassVar[bool] = False
     shared: ClassVar[bool] = True
     holds_release: ClassVar[bool] = False
     timeout: ClassVar[float] = 60.0

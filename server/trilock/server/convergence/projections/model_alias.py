@@ -12,6 +12,7 @@ class ModelAlias:
     """Implements Projection."""
 
     name: ClassVar[str] = "model_alias"
+    absolute: ClassVar[bool] = True
     shared: ClassVar[bool] = True
     holds_release: ClassVar[bool] = False
     timeout: ClassVar[float] = 10.0

@@ -47,6 +47,7 @@ class Sinks:
     """Implements Projection. Exists where the model has sinks."""
 
     name: ClassVar[str] = "sinks"
+    absolute: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     holds_release: ClassVar[bool] = True
     timeout: ClassVar[float] = 600.0
