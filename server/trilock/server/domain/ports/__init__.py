@@ -1,0 +1,27 @@
+"""What trilock needs of the outside systems: the planes, and the sinks.
+
+Each port has a conformance suite in tests/conformance, which runs against the
+real system and against the in-memory fake. All methods block; the caller
+bounds the number of threads. Everything that can hang has its own time limit
+and raises PlaneUnavailableError when it is over; a write that ended so is
+*unknown*, and is settled by looking again.
+"""
+
+from trilock.server.domain.ports.connections import Connections, Planes
+from trilock.server.domain.ports.feature_store import FeatureStore, Progress, ViewState, Window
+from trilock.server.domain.ports.model_registry import ModelRegistry
+from trilock.server.domain.ports.pipeline import Pipeline, Restorability
+from trilock.server.domain.ports.sink_database import SinkDatabase
+
+__all__ = [
+    "Connections",
+    "FeatureStore",
+    "ModelRegistry",
+    "Pipeline",
+    "Planes",
+    "Progress",
+    "Restorability",
+    "SinkDatabase",
+    "ViewState",
+    "Window",
+]

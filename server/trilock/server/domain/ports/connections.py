@@ -1,0 +1,62 @@
+"""Every outside system that the settings name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from trilock.server.domain.names import AliasRef
+from trilock.server.domain.ports.feature_store import FeatureStore
+from trilock.server.domain.ports.model_registry import ModelRegistry
+from trilock.server.domain.ports.pipeline import Pipeline
+from trilock.server.domain.ports.sink_database import SinkDatabase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planes:
+    """The outside systems of one model, as the settings name them."""
+
+    registry: ModelRegistry
+    registered_model: str
+    """The model's name in the registry."""
+    features: FeatureStore
+    base_project: str
+    """The Feast project that candidates are captured from."""
+    mirror_project: str | None
+    """The live project that is kept equal to the live bundle; None for none."""
+    pipeline: Pipeline
+    repository: Path
+    """The git repository of the pipeline, for `capture_repository`."""
+    repository_folder: str
+    """The Feast repository's folder in it."""
+
+
+class Connections(Protocol):
+    """Every outside system the settings name, made on first use."""
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the models in the settings, sorted."""
+        ...
+
+    def has_mirror(self, alias: AliasRef) -> bool:
+        """Return whether the settings name a mirror project for *alias*; opens nothing.
+
+        At most one alias of a model has it. False for a model that is not in them
+        (any more): a rollback needs no settings (I7), so it must not be stopped by them.
+        """
+        ...
+
+    def planes(self, model: str) -> Planes:
+        """Return the planes of *model*.
+
+        Raises:
+            UnknownConnectionError: The settings have no such model.
+        """
+        ...
+
+    def sink_database(self, connection: str) -> SinkDatabase:
+        """Return the database behind *connection*.
+
+        Raises:
+            UnknownConnectionError: The settings have no such connection for sinks.
+        """
+        ...
