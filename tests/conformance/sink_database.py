@@ -17,7 +17,7 @@ from tests.support.sink_world import (
 )
 from trilock.client.sinks import SinkNotOpenError, WriterFencedError
 from trilock.server.domain.errors import SinkError
-from trilock.server.domain.sink import EpochState, MergeCounts, SinkColumn, UndoCounts
+from trilock.server.domain.sink import EpochState, MergeCounts, SinkColumn, StagedCount, UndoCounts
 
 LOG = "CREATE TABLE log (flight integer NOT NULL, delay double precision)"
 LOG_WITH_RELEASE = (
@@ -198,6 +198,8 @@ class SinkDatabaseContract:
 
         found = opened.staged(sink, epoch=4)
         assert (found.rows, found.first_key, found.last_key) == (2, "[2]", "[10]")
+        assert opened.count_staged(sink, epoch=4) == StagedCount(rows=2)
+        assert opened.count_staged(sink, epoch=5) == StagedCount(rows=0)
         assert _predictions(world) == []
 
     def test_equal_rows_have_equal_digests(self, world: SinkWorld) -> None:

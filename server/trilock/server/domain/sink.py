@@ -63,6 +63,13 @@ class StagedRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StagedCount:
+    """How many rows an epoch held apart when it was last looked at; cheap to tell."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeCounts:
     """What finalizing an epoch did to the table."""
 

@@ -23,6 +23,7 @@ from trilock.server.domain.sink import (
     MergeCounts,
     Sink,
     SinkColumn,
+    StagedCount,
     StagedRows,
     UndoCounts,
 )
@@ -30,7 +31,7 @@ from trilock.server.sinks.catalog import Catalog, Table
 from trilock.server.sinks.fences import Fence, Fences
 from trilock.server.sinks.merge import Checkpoint, MergeStoppedError, merge_range
 from trilock.server.sinks.sessions import session_of
-from trilock.server.sinks.staged import NONE_STAGED, staged_rows
+from trilock.server.sinks.staged import NONE_STAGED, count_staged, staged_rows
 from trilock.server.sinks.table_checks import alterations_of, problems_of
 from trilock.server.sinks.undo import UndoUnavailableError, undo_range
 
@@ -136,6 +137,14 @@ class SqlSinkDatabase:
                 staging = session.dialect.relation(fence.shape.staging)
                 if not session.rows(f"SELECT 1 FROM {staging} LIMIT 1"):  # noqa: S608 - quoted
                     self._catalog.drop(session, fence.shape, sink=str(sink.ref), epoch=epoch)
+
+    def count_staged(self, sink: Sink, *, epoch: int) -> StagedCount:
+        """See SinkDatabase."""
+        with self._session(sink) as session, session.snapshot():
+            fence = self._fence(session, sink, epoch=epoch)
+            if fence is None or not self._has_staging(session, fence):
+                return StagedCount(rows=0)
+            return count_staged(session, fence)
 
     def staged(self, sink: Sink, *, epoch: int) -> StagedRows:
         """See SinkDatabase."""

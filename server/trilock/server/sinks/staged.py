@@ -1,7 +1,6 @@
 """What an epoch holds apart from the table: staged, not merged, or taken out again."""
 
 # What is formatted into statements is identifiers, quoted by the dialect.
-# ruff: noqa: S608
 
 import hashlib
 import json
@@ -9,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from trilock.client.sinks.layout import ImageMode
-from trilock.client.sinks.session import Row, Session
+from trilock.client.sinks.session import NO_PARAMS, Params, Row, Session
 from trilock.client.sinks.statements import Fragments
-from trilock.server.domain.sink import StagedRows
+from trilock.server.domain.sink import StagedCount, StagedRows
 from trilock.server.sinks.fences import Fence
 
 NONE_STAGED = StagedRows(rows=0, first_key=None, last_key=None, digest=hashlib.sha256().hexdigest())
@@ -37,24 +36,43 @@ def staged_rows(session: Session, fence: Fence) -> StagedRows:
     )
 
 
+def count_staged(session: Session, fence: Fence) -> StagedCount:
+    """Return how many rows the epoch holds apart. In a transaction."""
+    source = _held_apart(session, fence)
+    if fence.shape is None or source is None:
+        return StagedCount(rows=0)
+    ((rows,),) = session.rows(f"SELECT count(*) {source[0]}", source[1])
+    return StagedCount(rows=int(rows))
+
+
 def stream_staged(session: Session, fence: Fence) -> Iterator[Row]:
     """Yield the rows that the epoch holds apart, in key order. In a transaction."""
-    shape = fence.shape
-    if shape is None:
+    shape, source = fence.shape, _held_apart(session, fence)
+    if shape is None or source is None:
         return
     f = Fragments(session.dialect, shape)
+    # Without keys rows are ordered by all of their columns.
+    columns = ", ".join(str(n + 1) for n in range(len(shape.names)))
+    order = columns if shape.image is None else f.keys("s")
+    yield from session.stream(f"SELECT {f.names('s')} {source[0]} ORDER BY {order}", source[1])
+
+
+def _held_apart(session: Session, fence: Fence) -> tuple[str, Params] | None:
+    """Return `FROM ... WHERE ...` over the rows held apart, as `s`; None if there are none."""
+    shape = fence.shape
+    if shape is None:
+        return None
+    f = Fragments(session.dialect, shape)
     if shape.image is None:
-        if not fence.merged_through or fence.undone:
-            order = ", ".join(str(n + 1) for n in range(len(shape.names)))
-            yield from session.stream(f"SELECT {f.names('s')} FROM {f.staging} s ORDER BY {order}")
-        return
+        if fence.merged_through and not fence.undone:
+            return None
+        return f"FROM {f.staging} s", NO_PARAMS
     param = session.dialect.param
-    yield from session.stream(
-        f"SELECT {f.names('s')} FROM {f.staging} s JOIN {f.image} b ON {f.on('s', 'b')} "
-        f"WHERE {held_apart(f, merged=param('merged'), undone=param('undone'))} "
-        f"ORDER BY {f.keys('s')}",
-        {"merged": fence.merged_through, "undone": fence.undone_through},
+    source = (
+        f"FROM {f.staging} s JOIN {f.image} b ON {f.on('s', 'b')} "
+        f"WHERE {held_apart(f, merged=param('merged'), undone=param('undone'))}"
     )
+    return source, {"merged": fence.merged_through, "undone": fence.undone_through}
 
 
 def held_apart(f: Fragments, *, merged: str, undone: str) -> str:

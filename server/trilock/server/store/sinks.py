@@ -12,6 +12,7 @@ from trilock.server.domain.sink import (
     MergeCounts,
     Sink,
     SinkColumn,
+    StagedCount,
     StagedRows,
     UndoCounts,
     UndoUnavailable,
@@ -21,6 +22,7 @@ from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.tables import ReleaseSinkRow, SinkRow
 
 _KINDS: Final = {
+    StagedCount: "staged",  # until the rows are quarantined, and then read
     StagedRows: "staged",
     MergeCounts: "merge",
     UndoCounts: "undo",
@@ -106,7 +108,7 @@ def note_release_sink(
     sink: SinkRef,
     *,
     state: str,
-    counts: StagedRows | MergeCounts | UndoCounts | UndoUnavailable | None = None,
+    counts: StagedCount | StagedRows | MergeCounts | UndoCounts | UndoUnavailable | None = None,
 ) -> None:
     """Note what became of *release*'s writes to *sink*; counts of each kind are kept."""
     row = session.get(ReleaseSinkRow, (release.model, release.number, sink.sink))

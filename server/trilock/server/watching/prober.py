@@ -1,4 +1,4 @@
-"""Look at every rollback target, again and again, so that a missing one is found by day."""
+"""Look at rollback targets and staged rows, again and again: trouble is found by day."""
 
 import logging
 import threading
@@ -7,11 +7,13 @@ from typing import Final
 from trilock.server.checks.readiness import readiness
 from trilock.server.domain.errors import TrilockError
 from trilock.server.domain.ports import Connections
-from trilock.server.domain.release import LiveRow
+from trilock.server.domain.release import LiveRow, ReleaseState
+from trilock.server.domain.sink import EpochState
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
 from trilock.server.store.readiness import put_readiness
-from trilock.server.store.releases import get_release, list_live
+from trilock.server.store.releases import get_live, get_release, list_live
+from trilock.server.store.sinks import list_sinks, note_release_sink
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class Prober:
         for live in lives:
             if live.target is not None:
                 self._look_at(live)
+            if live.state is ReleaseState.SOAKING:
+                self._count_staged(live)
 
     def _look_at(self, live: LiveRow) -> None:
         if live.target is None:
@@ -68,6 +72,27 @@ class Prober:
         rebuild = (f"a rebuild would miss: {problem}" for problem in found.rebuild_problems)
         with self._database.write() as session:
             put_readiness(session, live, state=found.state, problems=(*found.problems, *rebuild))
+
+    def _count_staged(self, live: LiveRow) -> None:
+        with self._database.read() as session:
+            sinks = list_sinks(session, model=live.alias.model)
+        for sink in sinks:
+            try:
+                database = self._connections.sink_database(sink.connection)
+                count = database.count_staged(sink, epoch=live.epoch)
+            except TrilockError as error:
+                _log.warning("rows staged for %s are not counted: %s", sink.ref, error)
+                continue
+            with self._database.write() as session:
+                # What was counted is past as soon as the release does not soak any more.
+                if get_live(session, live.alias) == live:
+                    note_release_sink(
+                        session,
+                        live.release,
+                        sink.ref,
+                        state=EpochState.STAGED.value,
+                        counts=count,
+                    )
 
     def _run(self) -> None:
         while not self._stopped.is_set():

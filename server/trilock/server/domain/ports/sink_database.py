@@ -7,6 +7,7 @@ from trilock.server.domain.sink import (
     MergeCounts,
     Sink,
     SinkColumn,
+    StagedCount,
     StagedRows,
     UndoCounts,
 )
@@ -51,6 +52,10 @@ class SinkDatabase(Protocol):
 
     def discard(self, sink: Sink, *, epoch: int) -> None:
         """Take back `open_staged` of a release that never went live; its epoch stays closed."""
+        ...
+
+    def count_staged(self, sink: Sink, *, epoch: int) -> StagedCount:
+        """Return how many rows *epoch* holds apart from the table, without reading them."""
         ...
 
     def staged(self, sink: Sink, *, epoch: int) -> StagedRows:
