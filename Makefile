@@ -31,6 +31,10 @@ test: setup ## Every test, on all cores
 quick: setup ## The tests that start nothing (no Feast, no MLflow, no server process)
 	$(BIN)/pytest --numprocesses auto -m "not slow"
 
+.PHONY: bench
+bench: setup ## Every benchmark: one JSON object a line, against a baseline of the same run
+	@for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
 .PHONY: lock
 lock: ## Renew requirements.lock (versions and hashes, no index address)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
