@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 from sqlalchemy import event
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, col, select
 
 from tests.support.values import (
     ALIAS,
@@ -20,6 +20,7 @@ from tests.support.values import (
     feature_capture,
     model_version,
     pipeline_commit,
+    release_ref,
 )
 from trilock.server.convergence.converger import Converger
 from trilock.server.convergence.finish import finish_release
@@ -46,7 +47,7 @@ from trilock.server.store.database import Database
 from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.releases import get_live, reserve_release
 from trilock.server.store.schemas import record_schema
-from trilock.server.store.tables import CounterRow
+from trilock.server.store.tables import CounterRow, OperationEventRow
 
 NOBODY: Final = Cause(principal="ann", reason="because")
 PLANES: Final = ("model_alias", "feature_mirror")
@@ -436,3 +437,26 @@ def stop_at(world: World, site: str, act: Callable[[], object], *, times: int = 
             act()
 
     world.runner._at = at
+
+
+def submit(world: World, *steps: PlannedStep) -> Operation:
+    with world.database.write() as session:
+        return world.journal.submit(
+            session,
+            plan(OperationKind.PROMOTE, ALIAS, *steps),
+            request_id="",
+            request_hash="",
+            cause=NOBODY,
+            release=release_ref(9),
+            scopes=(str(ALIAS),),
+        )
+
+
+def kinds(world: World, operation: Operation) -> list[str]:
+    query = (
+        select(OperationEventRow.kind)
+        .where(OperationEventRow.operation == operation.id)
+        .order_by(col(OperationEventRow.id))
+    )
+    with world.database.read() as session:
+        return list(session.exec(query))

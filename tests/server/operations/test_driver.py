@@ -1,67 +1,37 @@
 """What becomes of a step that fails, and of what somebody else does meanwhile."""
 
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
-from sqlmodel import Session, col, select, update
+from sqlmodel import update
 
 from tests.support.operations import (
-    NOBODY,
     MemoryOutside,
     SetRegister,
     World,
-    plan,
+    kinds,
     register,
     stop_at,
+    submit,
     switch,
 )
-from tests.support.values import ALIAS, release_ref
+from tests.support.values import ALIAS
 from trilock.server.domain.errors import (
     NotFoundError,
-    PlaneUnavailableError,
     PreconditionError,
-    StaleEtagError,
-    UnavailableError,
 )
 from trilock.server.domain.operation import (
     Json,
     JsonValue,
-    Operation,
-    OperationKind,
     OperationState,
     PlannedStep,
     StepState,
 )
-from trilock.server.operations.steps.switch_live import SwitchLive
 from trilock.server.store.database import Database
-from trilock.server.store.tables import OperationEventRow, OperationRow
+from trilock.server.store.tables import OperationRow
 from trilock.server.workers.lease import free_all
 
 SUCCEEDED, COMPENSATED = OperationState.SUCCEEDED, OperationState.COMPENSATED
-
-
-def submit(world: World, *steps: PlannedStep) -> Operation:
-    with world.database.write() as session:
-        return world.journal.submit(
-            session,
-            plan(OperationKind.PROMOTE, ALIAS, *steps),
-            request_id="",
-            request_hash="",
-            cause=NOBODY,
-            release=release_ref(9),
-            scopes=(str(ALIAS),),
-        )
-
-
-def kinds(world: World, operation: Operation) -> list[str]:
-    query = (
-        select(OperationEventRow.kind)
-        .where(OperationEventRow.operation == operation.id)
-        .order_by(col(OperationEventRow.id))
-    )
-    with world.database.read() as session:
-        return list(session.exec(query))
 
 
 class TestForward:
@@ -407,252 +377,6 @@ class TestBack:
         world.run()
         assert world.journal.get(operation.id).state is COMPENSATED
         assert outside.values == {"a": "old"}
-
-
-class Doorman:
-    """A gate that says what a test has it say, and counts."""
-
-    name: ClassVar[str] = "doorman"
-    timeout: ClassVar[float] = 1.0
-
-    def __init__(self) -> None:
-        self.refusals: list[Exception] = []
-        self.asked = 0
-
-    def require(self, args: Json) -> None:
-        self.asked += 1
-        if self.refusals:
-            raise self.refusals.pop(0)
-
-
-GATE = PlannedStep(step="doorman", args={}, title="ask the doorman")
-
-
-class TestGates:
-    @pytest.fixture
-    def doorman(self, world: World) -> Doorman:
-        world.planes = ()
-        doorman = Doorman()
-        world.steps["doorman"] = doorman
-        return doorman
-
-    def test_a_gate_is_done_with_the_pivot(self, world: World, doorman: Doorman) -> None:
-        operation = submit(
-            world, GATE, register("a", "1"), switch(ALIAS, 1, "PROMOTION", world.live())
-        )
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert ended.state is SUCCEEDED
-        assert [step.state for step in ended.steps] == [StepState.DONE] * 3
-        assert doorman.asked == 1
-        assert kinds(world, operation) == [
-            "submitted",
-            "claimed",
-            "started",
-            "done",
-            "done",
-            "done",
-            "succeeded",
-        ]
-
-    def test_one_that_refuses_turns_back_with_its_reason(
-        self, world: World, outside: MemoryOutside, doorman: Doorman
-    ) -> None:
-        doorman.refusals = [PreconditionError("not like that")]
-        operation = submit(
-            world, register("a", "1"), GATE, switch(ALIAS, 1, "PROMOTION", world.live())
-        )
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert (ended.state, ended.error_reason) == (COMPENSATED, "FAILED_PRECONDITION")
-        assert ended.error_message == "doorman: not like that"
-        assert [step.state for step in ended.steps] == [
-            StepState.UNDONE,
-            StepState.PENDING,
-            StepState.PENDING,
-        ]
-        assert ended.steps[1].error == "not like that"
-        assert outside.values == {"a": "old"}
-        assert world.live() is None
-
-    def test_one_that_cannot_say_is_asked_again(self, world: World, doorman: Doorman) -> None:
-        doorman.refusals = [PlaneUnavailableError(plane="mlflow", what="timed out")] * 2
-        operation = submit(world, GATE, switch(ALIAS, 1, "PROMOTION", world.live()))
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert ended.state is SUCCEEDED
-        assert (ended.steps[0].attempts, ended.steps[0].error) == (2, "")
-        assert doorman.asked == 3
-
-    def test_it_turns_back_when_it_was_asked_often_enough(
-        self, world: World, doorman: Doorman
-    ) -> None:
-        doorman.refusals = [PlaneUnavailableError(plane="mlflow", what="timed out")] * 9
-        operation = submit(world, GATE, switch(ALIAS, 1, "PROMOTION", world.live()))
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert (ended.state, ended.error_reason) == (COMPENSATED, "PLANE_UNAVAILABLE")
-        assert doorman.asked == 5
-
-    def test_what_was_said_in_another_life_is_worth_nothing(
-        self, world: World, doorman: Doorman
-    ) -> None:
-        class DiedError(BaseException):
-            pass
-
-        def die() -> None:
-            raise DiedError
-
-        operation = submit(world, GATE, switch(ALIAS, 1, "PROMOTION", world.live()))
-        stop_at(world, "doorman:asked", die)
-        with pytest.raises(DiedError):
-            world.run()
-        free_all(world.database)
-        doorman.refusals = [PreconditionError("not any more")]
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert (ended.state, ended.error_message) == (COMPENSATED, "doorman: not any more")
-        assert world.live() is None
-
-
-class Sulky(SwitchLive):
-    """A pivot that does not work, and then does."""
-
-    name: ClassVar[str] = "sulky"
-
-    def __init__(self) -> None:
-        self.refusals: list[Exception] = []
-
-    def run(self, session: Session, operation: Operation, args: Json) -> JsonValue:
-        if self.refusals:
-            raise self.refusals.pop(0)
-        return super().run(session, operation, args)
-
-
-class TestRollBack:
-    """A rollback is hard to stop (I7)."""
-
-    def submit(self, world: World, *steps: PlannedStep, pivot: str = "switch_live") -> Operation:
-        world.planes = ()
-        world.promote(1)
-        world.run()
-        world.finalize()
-        world.run()
-        world.promote(2)
-        world.run()
-        assert self.bundle(world) == 2
-        switched = switch(ALIAS, 1, "ROLLBACK", world.live())
-        with world.database.write() as session:
-            return world.journal.submit(
-                session,
-                plan(OperationKind.ROLL_BACK, ALIAS, *steps, replace(switched, step=pivot)),
-                request_id="",
-                request_hash="",
-                cause=NOBODY,
-                release=release_ref(9),
-                scopes=(str(ALIAS),),
-                preempts=True,
-            )
-
-    def bundle(self, world: World) -> int:
-        live = world.live()
-        assert live is not None
-        return live.bundle.number
-
-    @pytest.mark.parametrize("trouble", ["refused", "defect", "ignored", "lost"])
-    def test_what_fails_before_its_pivot_is_passed_over(self, world: World, trouble: str) -> None:
-        operation = self.submit(world, register("a", "1", trouble=trouble))
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert ended.state is SUCCEEDED
-        assert (ended.steps[0].state, ended.steps[0].attempts) == (StepState.DONE, 1)
-        assert ended.steps[0].result.startswith("later: ")
-        assert self.bundle(world) == 1
-
-    def test_what_does_not_answer_is_not_waited_for(
-        self, world: World, outside: MemoryOutside
-    ) -> None:
-        world.runner._backoff = lambda _: 3600.0
-        operation = self.submit(world, register("a", "1"))
-        outside.down = {"a"}
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert ended.state is SUCCEEDED
-        assert ended.steps[0].result == "later: a does not answer: timed out"
-        assert kinds(world, operation) == [
-            "submitted",
-            "claimed",
-            "failed",
-            "done",
-            "done",
-            "succeeded",
-        ]
-
-    def test_a_step_that_dies_every_time_is_passed_over(self, world: World) -> None:
-        operation = self.submit(world, register("a", "1"))
-
-        class DiedError(BaseException):
-            pass
-
-        def die() -> None:
-            raise DiedError
-
-        for _ in range(5):
-            stop_at(world, "set_register:started", die)
-            with pytest.raises(DiedError):
-                world.run()
-            free_all(world.database)
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert ended.state is SUCCEEDED
-        assert ended.steps[0].result == "later: begun 5 times, never done"
-        assert self.bundle(world) == 1
-
-    def test_its_pivot_is_tried_until_it_is_through(self, world: World) -> None:
-        sulky = world.steps["sulky"] = Sulky()
-        operation = self.submit(world, pivot="sulky")
-        sulky.refusals = [
-            *[UnavailableError("busy")] * 6,
-            ZeroDivisionError("a defect"),
-            PreconditionError("not now"),
-        ]
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert (ended.state, ended.steps[0].attempts) == (SUCCEEDED, 8)
-        assert self.bundle(world) == 1
-
-    def test_it_turns_back_when_another_release_is_live(
-        self, world: World, outside: MemoryOutside
-    ) -> None:
-        sulky = world.steps["sulky"] = Sulky()
-        sulky.refusals = [StaleEtagError(resource=str(ALIAS), expected="2", found="3")]
-        operation = self.submit(world, register("a", "1"), pivot="sulky")
-        # What it cannot take back either, it does not wait for.
-        stop_at(world, "sulky:failed", lambda: outside.down.add("a"))
-        world.runner._backoff = lambda _: 3600.0
-
-        world.run()
-
-        ended = world.journal.get(operation.id)
-        assert (ended.state, ended.error_reason) == (COMPENSATED, "STALE_ETAG")
-        assert self.bundle(world) == 2
 
 
 class TestVersions:

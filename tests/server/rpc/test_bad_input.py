@@ -1,0 +1,133 @@
+"""What is wrong with a request is told whole; what is not there is not found."""
+
+from __future__ import annotations  # grpc's classes are generic in the stubs only
+
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+
+from tests.support.served_world import Served, detail, refused
+from tests.support.values import ALIAS
+from trilock.v1.bundle_service_pb2 import (
+    CaptureFeatureSchemaRequest,
+    GetBundleRequest,
+    GetFeatureSchemaRequest,
+    RecordBundleRequest,
+)
+from trilock.v1.check_service_pb2 import Candidate, CheckRequest
+from trilock.v1.feature_service_pb2 import MaterializeFeaturesRequest
+from trilock.v1.operation_service_pb2 import (
+    GetOperationRequest,
+    WaitOperationRequest,
+)
+from trilock.v1.release_service_pb2 import (
+    FinalizeRequest,
+    GetAliasRequest,
+    GetReleaseRequest,
+    PromoteRequest,
+    RollBackRequest,
+)
+from trilock.v1.serving_service_pb2 import ResolveRequest, WatchRequest
+from trilock.v1.sink_service_pb2 import GetSinkRequest, RegisterSinkRequest
+
+PRODUCTION = str(ALIAS)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "fields"),
+    [
+        ("Bundle.CaptureFeatureSchema", CaptureFeatureSchemaRequest(), ["model", "service"]),
+        (
+            "Bundle.RecordBundle",
+            RecordBundleRequest(model="X", feature_schema="a", service="b", request_id="\n"),
+            [
+                "model",
+                "model_version",
+                "feature_schema",
+                "feature_schema",
+                "pipeline_revision",
+                "request_id",
+            ],
+        ),
+        ("Check.Check", CheckRequest(), ["alias", "bundle"]),
+        (
+            "Check.Check",
+            CheckRequest(alias=PRODUCTION, candidate=Candidate()),
+            [
+                "candidate.model_version",
+                "candidate.feature_schema",
+                "candidate.pipeline_revision",
+            ],
+        ),
+        (
+            "Release.Promote",
+            PromoteRequest(alias=PRODUCTION, bundle="models/other/bundles/1", reason="\x00"),
+            ["bundle", "reason"],
+        ),
+        ("Release.RollBack", RollBackRequest(), ["alias", "leaves"]),
+        ("Release.Finalize", FinalizeRequest(alias="production"), ["alias"]),
+        ("Operation.GetOperation", GetOperationRequest(name="operations/x"), ["name"]),
+        ("Operation.WaitOperation", WaitOperationRequest(seen=-1), ["name", "seen"]),
+        ("Feature.MaterializeFeatures", MaterializeFeaturesRequest(), ["window"]),
+        ("Serving.Resolve", ResolveRequest(min_revision=-1), ["alias", "min_revision"]),
+        (
+            "Serving.Watch",
+            WatchRequest(aliases=[PRODUCTION, "x"], start_revision=-1, generation=-1),
+            ["aliases[1]", "start_revision", "generation"],
+        ),
+        (
+            "Sink.RegisterSink",
+            RegisterSinkRequest(name="models/delay/sinks/P", table="a b", keys=["x", "x"]),
+            ["name", "connection", "table", "keys"],
+        ),
+    ],
+)
+def test_bad_input_is_told_whole(
+    served: Served, method: str, request_: Any, fields: list[str]
+) -> None:
+    def call() -> object:
+        response = served.call(method, request_)
+        return list(response) if method.endswith(("Watch", "MaterializeFeatures")) else response
+
+    error = refused(call)
+
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [v.field for v in detail(error, BadRequest()).field_violations] == fields
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("Bundle.GetBundle", GetBundleRequest(name="models/delay/bundles/9")),
+        ("Bundle.GetFeatureSchema", GetFeatureSchemaRequest(name="featureSchemas/x/versions/1")),
+        ("Release.GetAlias", GetAliasRequest(name="models/delay/aliases/nowhere")),
+        ("Release.GetRelease", GetReleaseRequest(name="models/delay/releases/9")),
+        ("Operation.GetOperation", GetOperationRequest(name=f"operations/{'0' * 32}")),
+        ("Sink.GetSink", GetSinkRequest(name="models/delay/sinks/nowhere")),
+        ("Serving.Resolve", ResolveRequest(alias="models/delay/aliases/nowhere")),
+    ],
+)
+def test_what_is_not_there_is_not_found(served: Served, method: str, request_: Any) -> None:
+    error = refused(lambda: served.call(method, request_))
+
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    assert detail(error, ErrorInfo()).reason == "NOT_FOUND"
+
+
+def test_a_revision_that_is_not_seen_in_time_is_unavailable(served: Served) -> None:
+    request = ResolveRequest(alias=PRODUCTION, min_revision=1 << 40)
+
+    error = refused(lambda: served.call("Serving.Resolve", request, timeout=0.5))
+
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_revision_of_another_history_is_out_of_range(served: Served) -> None:
+    request = WatchRequest(start_revision=5, generation=1)
+
+    error = refused(lambda: next(served.call("Serving.Watch", request)))
+
+    assert error.code() is grpc.StatusCode.OUT_OF_RANGE
+    assert detail(error, ErrorInfo()).reason == "REVISION_COMPACTED"
