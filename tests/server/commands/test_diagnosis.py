@@ -64,6 +64,14 @@ def test_a_new_folder_is_well(config: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
 
 
+def test_a_settings_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    (look,) = doctor(tmp_path / "none.toml")
+
+    assert look.message == (
+        f"{tmp_path / 'none.toml'}: there is no such file; `trilock init` writes one"
+    )
+
+
 def test_wrong_settings_are_all_there_is_to_say(config: Path) -> None:
     config.write_text("[server]\ncolour = 1\n[tokens.x]\n")
 

@@ -61,7 +61,10 @@ def doctor(config: Path | None) -> list[Diagnosis]:
         settings = load_settings(config)
     except SettingsError as error:
         return [
-            Diagnosis(name="settings", ok=False, message=f"{path}: {place}: {what}".strip())
+            # A violation of the file as a whole has no place in it.
+            Diagnosis(
+                name="settings", ok=False, message=": ".join(filter(None, (str(path), place, what)))
+            )
             for place, what in error.violations
         ]
     names = ", ".join(sorted(settings.models)) or "none yet"
