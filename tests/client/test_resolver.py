@@ -1,8 +1,9 @@
 """The resolver against a real server: streams that come, go and come back."""
 
 import contextlib
-import os
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -216,23 +217,28 @@ def test_a_malformed_alias_is_refused_at_once() -> None:
         Resolver(aliases=["a/b"])
 
 
+_FORKED = """
+import os, sys
+from trilock.client import Resolver
+
+resolver = Resolver("127.0.0.1:1", ["delay"])
+if os.fork() == 0:
+    print(resolver.health().problem)
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+resolver.close()
+"""
+
+
 def test_a_forked_process_is_told_to_make_its_own() -> None:
-    resolver = Resolver("127.0.0.1:1", ["delay"])
-    try:
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            problem = resolver.health().problem
-            os.write(write, problem.encode())
-            os._exit(0)
-        os.close(write)
-        os.waitpid(child, 0)
-        with os.fdopen(read) as pipe:
-            assert pipe.read() == (
-                "the process was forked from the one that made the resolver; make it after the fork"
-            )
-    finally:
-        resolver.close()
+    # In a process of its own: a fork of this one would take along the locks of its threads.
+    run = subprocess.run(
+        [sys.executable, "-c", _FORKED], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout == (
+        "the process was forked from the one that made the resolver; make it after the fork\n"
+    )
 
 
 def test_a_sink_writer_holds_the_epoch_of_the_bundle_that_predicts() -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.crash.scenarios import OLD, SCENARIOS, Life, Said, ending, make_templates
+from tests.support.children import exit_code
 from tests.support.crash import NEVER, Bomb
 from tests.support.operations import FolderOutside
 from trilock.server.store.database import Database
+
+pytestmark = pytest.mark.slow
 
 DIED, LIVED = -signal.SIGKILL, 0
 
@@ -38,8 +41,8 @@ def test_a_killed_process_is_followed_by_one_that_finishes(
     for register, value in OLD.items():
         outside.write(register, value)
 
-    assert forked(tmp_path, name, site) == DIED
-    assert forked(tmp_path, name, NEVER) == LIVED
+    assert exit_code(live, tmp_path, name, site) == DIED
+    assert exit_code(live, tmp_path, name, NEVER) == LIVED
 
     said: Said = set()
     database = Database(f"sqlite:///{tmp_path / 'trilock.db'}")
@@ -47,17 +50,6 @@ def test_a_killed_process_is_followed_by_one_that_finishes(
     database.close()
 
 
-def forked(folder: Path, name: str, site: int) -> int:
-    """Live in a child process; return its exit code, negative if it was killed."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            database = Database(f"sqlite:///{folder / 'trilock.db'}")
-            Life(database, FolderOutside(folder), SCENARIOS[name], set(), RealBomb(site)).live()
-            code = 0
-        finally:
-            # Not a step of pytest's own end in the child.
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+def live(folder: Path, name: str, site: int) -> None:
+    database = Database(f"sqlite:///{folder / 'trilock.db'}")
+    Life(database, FolderOutside(folder), SCENARIOS[name], set(), RealBomb(site)).live()

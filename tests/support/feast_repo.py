@@ -9,7 +9,6 @@ import contextlib
 import gc
 import importlib.util
 import io
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -29,6 +27,7 @@ import yaml
 from psycopg import sql
 from sqlalchemy import URL
 
+from tests.support import children
 from tests.support.feast_objects import SCALES
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.planes.feast.feature_store import FeastFeatureStore
@@ -131,35 +130,27 @@ class InlineWorker:
 
 
 class ForkWorker:
-    """Implements Worker with a fork of this process, where Feast is imported already."""
+    """Implements Worker with a fork of a process that has imported Feast already."""
 
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
         """See Worker."""
-        import_feast()
-        context = multiprocessing.get_context("fork")
-        reader, writer = context.Pipe(duplex=False)
-        process = context.Process(target=_run_forked, args=(request, writer))
-        process.start()
-        writer.close()
         error = None
-        with contextlib.suppress(EOFError):
-            while True:
-                message = reader.recv()
-                error = message.get("error", error)
-                tell(message)
-        process.join()
+        for message in children.messages(_run_forked, dict(request)):
+            assert isinstance(message, dict)
+            error = message.get("error", error)
+            tell(message)
         if error is not None:
             raise PreconditionError(error)
 
 
-def _run_forked(request: Mapping[str, Any], writer: Connection) -> None:
+def _run_forked(request: Mapping[str, Any], sender: children.Sender) -> None:
     from trilock.server.planes.feast.jobs import JOBS  # noqa: PLC0415 - imports Feast
 
     try:
         os.chdir(request["base"])
-        JOBS[request["job"]](request, writer.send)
+        JOBS[request["job"]](request, sender.send)
     except BaseException as error:  # noqa: BLE001 - as in the real worker
-        writer.send({"error": last_line(error)})
+        sender.send({"error": last_line(error)})
 
 
 class FeastRepo:

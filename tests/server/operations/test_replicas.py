@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from tests.support.children import exit_code, resumed, wait_until_stopped
+from tests.support.children import started as started_child
 from tests.support.operations import (
     NOBODY,
     FolderOutside,
@@ -162,7 +164,8 @@ def test_two_replicas_share_the_work_and_double_nothing(
 def test_another_replica_goes_on_when_the_lease_of_a_dead_one_ends(
     url: str, make_world: Callable[[str], World], outside: FolderOutside
 ) -> None:
-    assert child(url, outside, owner="A", at="outside:after", signal_=signal.SIGKILL) is None
+    died = exit_code(promote_until, url, outside, "outside:after", signal.SIGKILL)
+    assert died == -signal.SIGKILL
 
     b = make_world("B")
     with started(b):
@@ -179,18 +182,15 @@ def test_another_replica_goes_on_when_the_lease_of_a_dead_one_ends(
 def test_a_paused_replica_that_wakes_up_writes_nothing(
     url: str, make_world: Callable[[str], World], outside: FolderOutside
 ) -> None:
-    paused = child(url, outside, owner="A", at="outside:before", signal_=signal.SIGSTOP)
-    assert paused is not None
-    b = make_world("B")
-    with started(b):
-        (operation,) = b.journal.list()
-        assert wait(b, operation.id) is OperationState.SUCCEEDED
-    before = events(b)
+    with started_child(promote_until, url, outside, "outside:before", signal.SIGSTOP) as paused:
+        wait_until_stopped(paused)
+        b = make_world("B")
+        with started(b):
+            (operation,) = b.journal.list()
+            assert wait(b, operation.id) is OperationState.SUCCEEDED
+        before = events(b)
 
-    os.kill(paused, signal.SIGCONT)
-    _, status = os.waitpid(paused, 0)
-
-    assert os.waitstatus_to_exitcode(status) == 0
+        assert resumed(paused) == 0
     assert events(b) == before
     assert b.counted() == 1
 
@@ -239,34 +239,15 @@ def test_a_waiter_on_one_replica_sees_the_writes_of_another(
     assert told == [OperationState.SUCCEEDED]
 
 
-def child(
-    url: str, outside: FolderOutside, *, owner: str, at: str, signal_: signal.Signals
-) -> int | None:
-    """Promote in a process of its own, which sends itself a signal at the site *at*.
+def promote_until(url: str, outside: FolderOutside, at: str, signal_: signal.Signals) -> None:
+    """Promote as replica A, which sends itself a signal at the site *at*, once."""
+    left = [1]
 
-    Returns:
-        The process, if it is only stopped; None if it is dead.
-    """
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            left = [1]
+    def interrupt(site: str) -> None:
+        if site == at and left:
+            left.clear()
+            os.kill(os.getpid(), signal_)
 
-            def interrupt(site: str) -> None:
-                if site == at and left:
-                    left.clear()
-                    os.kill(os.getpid(), signal_)
-
-            world = World(Database(url), outside, owner=owner, ttl=TTL, at=interrupt)
-            world.promote(1)
-            world.run()
-            code = 0
-        finally:
-            # Not a step of pytest's own end in the child.
-            os._exit(code)
-    _, status = os.waitpid(process, os.WUNTRACED)
-    if os.WIFSTOPPED(status):
-        return process
-    assert os.waitstatus_to_exitcode(status) == -signal_
-    return None
+    world = World(Database(url), outside, owner="A", ttl=TTL, at=interrupt)
+    world.promote(1)
+    world.run()

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import SQLModel, select
 
+from tests.support.children import exit_code
 from trilock.server.domain.errors import UnavailableError
 from trilock.server.store.counters import (
     allot_revision,
@@ -208,18 +209,15 @@ class TestFileLock:
         with FileLock(file):
             pass
 
+    @pytest.mark.slow
     def test_a_dead_process_has_none(self, tmp_path: Path) -> None:
         file = tmp_path / "trilock.db"
-        child = os.fork()
-        if child == 0:
-            try:
-                FileLock(file).acquire()
-                os.kill(os.getpid(), signal.SIGKILL)
-            finally:
-                # Not a step of pytest's own end in the child.
-                os._exit(1)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+        assert exit_code(lock_and_die, file) == -signal.SIGKILL
 
         with FileLock(file):
             pass
+
+
+def lock_and_die(file: Path) -> None:
+    FileLock(file).acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
