@@ -55,6 +55,8 @@ class Rule:
     """Unless the policy says otherwise."""
     purpose: str
     """One sentence, present tense: the promise, not the failure."""
+    why: str
+    """What goes wrong without it, in a paragraph or two."""
     remedy: str
     example: str
     """A case that breaks it, in one or two lines."""

@@ -47,6 +47,11 @@ RULE = Rule(
     category=Category.CONSUMERS,
     severity=Severity.ERROR,
     purpose="Every other bundle that reads these features still fits.",
+    why=(
+        "Views are shared. Before a swap in place every other live bundle and every rollback "
+        "target that reads them is checked as if the swap had been made, on its own serving path "
+        "and null policy. What did not fit before is not held against the swap."
+    ),
     remedy="deploy side by side, which touches no other bundle, or keep what the other one reads",
     example="the new schema drops weather:gust, which models/eta/bundles/4 still reads",
     check=_check,

@@ -37,6 +37,10 @@ RULE = Rule(
     category=Category.CONSUMERS,
     severity=Severity.ERROR,
     purpose="Features that another bundle reads keep their meaning.",
+    why=(
+        "The middle of a swap, and what it does to others, is compatible only if the fit passes "
+        "*and* the features are made as they were when that model was recorded."
+    ),
     remedy="deploy side by side, which touches no other bundle, or give the new meaning a new name",
     example="weather:temp changes from F to C in place, and models/eta/bundles/4 reads it too",
     check=_check,

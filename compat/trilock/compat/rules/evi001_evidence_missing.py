@@ -21,6 +21,16 @@ RULE = Rule(
     category=Category.EVIDENCE,
     severity=Severity.ERROR,
     purpose="Everything a verdict needs is known.",
+    why=(
+        'A verdict over half of the evidence would be a guess, and a guess that says "compatible" '
+        "takes production down. So a type, a field or an object that trilock does not know makes "
+        "the verdict `UNDECIDABLE`, unless something else is wrong for certain.\n\n"
+        "What is reported: proto fields written by a newer Feast, fields this trilock cannot "
+        "classify, types it does not know, a struct or nested collection whose inner types were "
+        "lost (Feast 0.67 loses them for on-demand views that go through `from_proto`), a view "
+        "that the service names and the capture lacks, a projection pinned to a version of a "
+        "view."
+    ),
     remedy="capture the feature service again, with a trilock that knows its version of Feast",
     example="a view with a feature of type number 99, which this trilock does not know",
     check=_check,

@@ -24,6 +24,11 @@ RULE = Rule(
     category=Category.EVIDENCE,
     severity=Severity.ERROR,
     purpose="The predecessors that an evolution mode compares with are known.",
+    why=(
+        "An evolution mode compares with predecessors. One that cannot be read whole cannot be "
+        "compared with. Under mode `NONE`, the default, nothing is compared and this rule is "
+        "silent."
+    ),
     remedy="record the predecessor again, or choose a mode that is not transitive",
     example="FULL_TRANSITIVE, and the oldest predecessor was written by a newer Feast",
     check=_check,

@@ -26,6 +26,11 @@ RULE = Rule(
     category=Category.EVIDENCE,
     severity=Severity.ERROR,
     purpose="What a swap does to each other bundle can be told.",
+    why=(
+        "A swap in place touches every bundle that reads the same views. If one of them has no "
+        "signature, trilock can vouch for it only while the contract of its features stays "
+        "exactly as it is."
+    ),
     remedy="deploy side by side, which touches no other bundle, or record that bundle again",
     example="the eta model shares a view and was logged without a signature",
     check=_check,

@@ -24,6 +24,11 @@ RULE = Rule(
     category=Category.EVIDENCE,
     severity=Severity.WARNING,
     purpose="The types of the sinks' columns are known.",
+    why=(
+        "trilock knows the column types of PostgreSQL and SQLite. A type of your own may or may "
+        "not take the predictions. This is a warning: what is written in the soak goes to a "
+        "staging table of the same shape, so a wrong type shows there before it can hurt."
+    ),
     remedy="try it in the soak: staged rows are not in the table yet",
     example="output double, sink column of the user-defined type 'money_eur'",
     check=_check,

@@ -26,6 +26,16 @@ RULE = Rule(
     category=Category.EVOLUTION,
     severity=Severity.ERROR,
     purpose="What one side's model reads, the other side's features deliver.",
+    why=(
+        "`FORWARD`: a model of the old features must work on the new ones, so nothing it may read "
+        "can be dropped. `BACKWARD`: a model of the new features must work on the old ones, so "
+        "nothing can be added. `FULL`: neither. `_TRANSITIVE`: against every predecessor, not "
+        "only the last.\n\n"
+        "Confluent's names and meanings, with one difference: features have no default value, so "
+        "every field counts as required.\n\n"
+        "The default mode is `NONE`. Side by side each model has its own features, and a new "
+        "model with a new feature is an ordinary release."
+    ),
     remedy="keep the feature (FORWARD), or bring the new one in with a release of its own before"
     " the model that needs it (BACKWARD); side by side, mode NONE is enough",
     example="FORWARD, and the new schema has dropped weather:gust",

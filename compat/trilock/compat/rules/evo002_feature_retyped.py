@@ -32,6 +32,11 @@ RULE = Rule(
     category=Category.EVOLUTION,
     severity=Severity.ERROR,
     purpose="What both sides have, the reading side can read.",
+    why=(
+        "A reader of a wider type can read a narrower one: Int64 reads Int32, Float64 reads "
+        "Float32, also inside lists, sets and structs. Everything else is a break, other lengths "
+        "of a vector included."
+    ),
     remedy="give the new type a new name and keep the old feature beside it",
     example="FORWARD, and weather:temp was Float64 and is String now",
     check=_check,

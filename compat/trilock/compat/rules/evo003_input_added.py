@@ -29,6 +29,10 @@ RULE = Rule(
     category=Category.EVOLUTION,
     severity=Severity.ERROR,
     purpose="Who asks for one side's features can ask for the other's.",
+    why=(
+        "Join keys and request fields are passed in by callers. Features that want one more "
+        "cannot be asked for by those who do not know of it."
+    ),
     remedy="let callers pass the new value first, in a release of its own",
     example="FORWARD, and a view has got the further entity 'carrier'",
     check=_check,

@@ -37,6 +37,12 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="Every required input of the model is delivered.",
+    why=(
+        "Without the column MLflow raises `Model is missing inputs` for every request. Columns "
+        "are features, join keys (by the name after the service's join key map) and request "
+        "fields. Names are case-sensitive. With `full_feature_names` columns are called "
+        "`view__feature`. Features that the model does not read are fine: MLflow drops them."
+    ),
     remedy="add the feature to the feature service, or train the model without it",
     example="the signature has 'temp_c'; the service delivers only 'temp_f'",
     check=_check,

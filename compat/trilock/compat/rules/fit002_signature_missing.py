@@ -21,6 +21,10 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="The model has a signature.",
+    why=(
+        "Without a signature MLflow hands over whatever comes, in whatever order, and the first "
+        "sign of a wrong feature is a wrong prediction. trilock refuses such a model."
+    ),
     remedy="log the model with signature=infer_signature(features as they are served, predictions)",
     example="mlflow.sklearn.log_model(model) without signature and without input_example",
     check=_check,

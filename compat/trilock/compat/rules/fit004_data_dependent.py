@@ -33,6 +33,12 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="Whether a column is accepted does not depend on its values.",
+    why=(
+        "MLflow accepts int64 for `float` and `double` only while every value of the batch is 0, "
+        "1 or missing. A test batch may pass; production will not. Object columns are inferred "
+        "anew for each batch, too. trilock never calls such a column compatible, and neither "
+        "should a test that happened to pass."
+    ),
     remedy="declare the feature with the type that the model expects (Float64 for double)",
     example="signature double, feature Int64: a test batch of zeros and ones passes, production"
     " does not",

@@ -34,6 +34,14 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="A batch with missing rows is accepted too.",
+    why=(
+        "Nothing in Feast says that a row is always there. One unknown entity in a batch turns a "
+        "whole int column into float64, which `long` refuses, and a batch of unknown entities "
+        "only turns every online column into `None`s. Float64 with `double`, Bool with `boolean` "
+        "and String with `string` survive all of that; required lists and structs do not.\n\n"
+        "An Int64 feature that can be missing fits *no* MLflow type: `long` refuses float64, "
+        "`double` refuses int64."
+    ),
     remedy="declare the feature Float64 and the input double, or say in the policy that rows of"
     " this view are NEVER_MISSING",
     example="signature long, feature Int64: one unknown entity turns the column into float64",

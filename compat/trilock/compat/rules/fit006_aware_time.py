@@ -30,6 +30,10 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="No input of the model is a time with a zone.",
+    why=(
+        "Feast delivers UnixTimestamp and ZonedTimestamp as `datetime64[ns, UTC]`. MLflow's "
+        "`datetime` takes naive times only, and no other type takes times at all."
+    ),
     remedy="deliver the time as Float64 (seconds since the epoch) from an on-demand view, or train"
     " the model without it",
     example="signature datetime, feature UnixTimestamp",

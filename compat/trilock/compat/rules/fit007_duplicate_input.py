@@ -23,6 +23,10 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="Every input of the model has a name of its own.",
+    why=(
+        "MLflow lets a signature have two inputs of one name and then enforces the type of the "
+        "last. Which of the two the model reads is anybody's guess."
+    ),
     remedy="log the signature again, from a frame without duplicate columns",
     example="signature with 'temp' as double and again as string; MLflow does not object",
     check=_check,

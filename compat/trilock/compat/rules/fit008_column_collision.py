@@ -22,6 +22,10 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="Every delivered feature has a column name of its own.",
+    why=(
+        "Two views in one service may have a feature of the same name. Served with short names, "
+        "Feast raises `FeatureNameCollisionError` for the whole service."
+    ),
     remedy="take only one of them into the feature service, or serve with full_feature_names",
     example="origin:temp and dest:temp in one service, served as plain 'temp'",
     check=_check,

@@ -25,6 +25,12 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="Inputs without names come with an order of columns.",
+    why=(
+        "`infer_signature` on a numpy array gives one tensor without a name, `[-1, 12]`. MLflow "
+        "then accepts any frame of twelve numbers, in any order: a service that delivers the same "
+        "features in another order gives wrong predictions and no error. trilock judges such a "
+        "model only if the ordered columns were recorded with it."
+    ),
     remedy="log the signature from a DataFrame, so that inputs have names, or record the ordered"
     " columns that the serving layer hands over",
     example="infer_signature(X.to_numpy(), ...) gives one tensor (-1, 12) without a name",

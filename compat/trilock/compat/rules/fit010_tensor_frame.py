@@ -43,6 +43,12 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="A frame that becomes one tensor has its shape and type, in every batch.",
+    why=(
+        "With a recorded order the frame becomes one tensor through `DataFrame.to_numpy()`, and "
+        "its dtype must be exactly the tensor's. One bool among floats makes it `object`; two "
+        "ints stay `int64`; and online a batch in which no entity is known makes columns of "
+        "`None`."
+    ),
     remedy="log the signature from a DataFrame as the serving path delivers it: columns are then"
     " checked one by one",
     example="tensor float64 (-1, 3), but one of the three features is Bool",

@@ -23,6 +23,11 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.WARNING,
     purpose="Optional inputs of the model are delivered too.",
+    why=(
+        "An optional input that is not there is simply left out of the frame the model gets. That "
+        "is allowed, but a model that was trained with the feature and is served without it is "
+        "rarely what anybody meant."
+    ),
     remedy="add the feature to the feature service, or waive it if the model should do without",
     example="optional input 'gust'; the service has no such feature",
     check=_check,

@@ -29,6 +29,12 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="No column reaches the model unchecked as something it does not expect.",
+    why=(
+        "MLflow looks at the dtype of a column, and `object` is enough for `string`, `binary` and "
+        "`boolean`; values of named tensors are cast without a look (1.9 becomes 1). No error is "
+        "raised, and the model gets what it was never trained on. **Like FIT007 and FIT009, this "
+        "rule refuses what MLflow accepts.**"
+    ),
     remedy="declare the feature with the type that the model expects, or log the signature again",
     example="signature boolean, feature String: every text is passed on as it is",
     check=_check,

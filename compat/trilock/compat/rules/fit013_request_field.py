@@ -27,6 +27,11 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.WARNING,
     purpose="The frame of the serving path has every column the model reads.",
+    why=(
+        "The values of a `RequestSource` are known to the caller. Feast uses them for on-demand "
+        "views and leaves them out of its online frame; historical frames have them, because the "
+        "entity frame had."
+    ),
     remedy="add the column to the frame before predict, or let an on-demand view pass it on",
     example="the model reads 'distance', which is a field of a RequestSource",
     check=_check,

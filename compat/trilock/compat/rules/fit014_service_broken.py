@@ -22,6 +22,12 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="Feast can serve the feature service as it is defined.",
+    why=(
+        "A feature service stores what it takes of each view. If a view loses a feature or "
+        "changes its type and the service is not applied again, Feast raises `The projection for "
+        "... cannot be applied` for every request. Reverting a view alone does exactly that. A "
+        "disabled view cannot be served either."
+    ),
     remedy="apply the feature service and its views together, from one commit",
     example="a view was reverted alone; the service still takes a feature that the view lost",
     check=_check,

@@ -24,6 +24,11 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.ERROR,
     purpose="The sinks' columns take what the model writes.",
+    why=(
+        "MLflow never enforces outputs, so the first to object is the database, in the writer, "
+        "under load. Named outputs are compared with the sinks' columns by name, without regard "
+        "to case. Outputs without a name are not judged: only the writer knows where they go."
+    ),
     remedy="alter the table first, or convert the prediction before it is written",
     example="output string, sink column 'delay double precision'",
     check=_check,

@@ -24,6 +24,10 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.WARNING,
     purpose="The sinks have a column for everything the model writes.",
+    why=(
+        "An output that no sink has a column for is either left out by the writer on purpose, or "
+        "an error on the first write."
+    ),
     remedy="add the column to the table, or waive it if the writer leaves it out",
     example="outputs 'delay' and 'confidence'; the table has no 'confidence'",
     check=_check,

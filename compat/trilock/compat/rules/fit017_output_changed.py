@@ -28,6 +28,10 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.WARNING,
     purpose="Whoever reads predictions finds what the predecessor wrote.",
+    why=(
+        "Predictions are read by somebody. A model that writes another type or name than its "
+        "predecessor breaks them although nothing is wrong with the model."
+    ),
     remedy="tell the readers before the promotion, or keep the old output beside the new one",
     example="the predecessor wrote 'delay' as double, the new model writes it as string",
     check=_check,

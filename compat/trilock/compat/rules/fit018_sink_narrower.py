@@ -24,6 +24,11 @@ RULE = Rule(
     category=Category.FIT,
     severity=Severity.INFO,
     purpose="The sinks' columns are as wide as what the model writes.",
+    why=(
+        "PostgreSQL's `integer` and `real` have four bytes. Large values are refused and precise "
+        "ones rounded. On SQLite both have eight, and there is nothing to do; hence only an "
+        "information."
+    ),
     remedy="widen the column (bigint, double precision) if large or precise values can occur",
     example="output long, sink column integer of PostgreSQL",
     check=_check,

@@ -26,6 +26,11 @@ RULE = Rule(
     category=Category.LINEAGE,
     severity=Severity.WARNING,
     purpose="The model was trained at the commit it is bundled with.",
+    why=(
+        "MLflow notes the commit of the script that logged the model. It is a hint: it does not "
+        "flag dirty trees, and it is missing outside git. An abbreviated commit is compared as "
+        "such; no commit, no finding."
+    ),
     remedy="record the bundle with the commit of the training run",
     example="mlflow.source.git.commit is 9c1f..., the bundle names 77ab...",
     check=_check,

@@ -24,6 +24,10 @@ RULE = Rule(
     category=Category.LINEAGE,
     severity=Severity.WARNING,
     purpose="The model was trained on the feature service it is bundled with.",
+    why=(
+        "Feast's MLflow integration tags runs and versions with the feature service they used. A "
+        "model that fits another service by its types may still expect other features."
+    ),
     remedy="record the bundle with the feature service of the training run",
     example="the model version is tagged feast.feature_service=delay_v1, the bundle has delay_v2",
     check=_check,

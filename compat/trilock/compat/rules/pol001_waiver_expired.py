@@ -23,6 +23,10 @@ RULE = Rule(
     category=Category.POLICY,
     severity=Severity.WARNING,
     purpose="No waiver has outlived its day.",
+    why=(
+        "A waiver lets a check pass in spite of one finding until a day. After that day the "
+        "finding counts again, and this rule says why. Waived findings are shown in every report."
+    ),
     remedy="mend what was waived and remove the waiver, or renew it with a new date and reason",
     example="a waiver of FIT013 until 2026-01-31, and today is 2026-02-01",
     check=_check,

@@ -27,6 +27,11 @@ RULE = Rule(
     category=Category.SEMANTICS,
     severity=Severity.INFO,
     purpose="A transformation with the same text has the same surroundings.",
+    why=(
+        "Only the text of a transformation decides about compatibility. Its pickled body also "
+        "contains globals and the place in the file, and changes with either. Equal text and "
+        "other bytes may mean that a helper changed, or that a line was added above."
+    ),
     remedy="compare the two pipeline commits: helpers and globals are not in the text",
     example="the transformation multiplies with a module global K, and K was changed",
     check=_check,
