@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from trilock.server.serving.snapshot import Snapshot, live_bundle
+from trilock.server.serving.messages import live_bundle_message
+from trilock.server.serving.snapshot import Snapshot
 from trilock.server.store.database import Database
 from trilock.server.store.events import read_changes, read_state
 from trilock.v1 import serving_pb2
@@ -51,7 +52,7 @@ class DatabaseFeed:
         """See Feed."""
         with self._database.read() as session:
             state = read_state(session)
-        live = [live_bundle(form, generation=state.generation) for form in state.live]
+        live = [live_bundle_message(one, generation=state.generation) for one in state.live]
         return Snapshot(
             generation=state.generation,
             revision=state.revision,
@@ -67,6 +68,6 @@ class DatabaseFeed:
             revision=found.revision,
             compacted=found.compacted,
             changes=tuple(
-                live_bundle(change.live, generation=found.generation) for change in found.changes
+                live_bundle_message(live, generation=found.generation) for live in found.changes
             ),
         )

@@ -6,9 +6,6 @@ changed after that: every reader is given the same ones.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from google.protobuf import json_format
 
 from trilock.v1 import serving_pb2
 
@@ -27,14 +24,3 @@ class Snapshot:
         # Most looks find nothing: then nothing is copied.
         live = {**self.live, **changed} if changed else self.live
         return Snapshot(generation=self.generation, revision=revision, live=live)
-
-
-def live_bundle(form: Mapping[str, Any], *, generation: int) -> serving_pb2.LiveBundle:
-    """Return the message of a LiveBundle's JSON form.
-
-    Fields that only a newer trilock knows are left out.
-    """
-    message = serving_pb2.LiveBundle()
-    json_format.ParseDict(dict(form), message, ignore_unknown_fields=True)
-    message.generation = generation
-    return message

@@ -1,13 +1,14 @@
 """Domain values to JSON columns and back: total functions, nothing lost."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from trilock.server.domain.bundle import ModelVersion, PipelineCommit, PipelineOutput
-from trilock.server.domain.names import AliasRef, alias_name, model_name
+from trilock.server.domain.live import LiveBundle, ServingBundle
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, alias_name, model_name
 from trilock.server.domain.operation import OperationKind, Plan, PlannedStep
-from trilock.server.domain.release import Cause
+from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.domain.sink import SinkColumn
 
 
@@ -77,4 +78,43 @@ def plan_from_json(form: Mapping[str, Any]) -> Plan:
         steps=tuple(PlannedStep(**step) for step in form["steps"]),
         converges=tuple(form["converges"]),
         warnings=tuple(form["warnings"]),
+    )
+
+
+def live_to_json(value: LiveBundle) -> dict[str, Any]:
+    """Return the JSON form of *value*."""
+    return {
+        "alias": str(value.alias),
+        "live": _serving_to_json(value.live),
+        "standby": None if value.standby is None else _serving_to_json(value.standby),
+        "state": value.state.value,
+        "revision": value.revision,
+        "cause": cause_to_json(value.cause),
+    }
+
+
+def live_from_json(form: Mapping[str, Any]) -> LiveBundle:
+    """Return the value *form* was made of; what only a newer trilock knows is left out."""
+    return LiveBundle(
+        alias=AliasRef.parse(form["alias"]),
+        live=_serving_from_json(form["live"]),
+        standby=None if form["standby"] is None else _serving_from_json(form["standby"]),
+        state=ReleaseState(form["state"]),
+        revision=form["revision"],
+        cause=cause_from_json(form["cause"]),
+    )
+
+
+def _serving_to_json(value: ServingBundle) -> dict[str, Any]:
+    return {**asdict(value), "bundle": str(value.bundle), "release": str(value.release)}
+
+
+def _serving_from_json(form: Mapping[str, Any]) -> ServingBundle:
+    known = {field.name: form[field.name] for field in fields(ServingBundle)}
+    return ServingBundle(
+        **{
+            **known,
+            "bundle": BundleRef.parse(known["bundle"]),
+            "release": ReleaseRef.parse(known["release"]),
+        }
     )

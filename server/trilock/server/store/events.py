@@ -5,10 +5,12 @@ too, so that who asks for a dropped one is told, and not given a gap.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlmodel import Session, col, delete, func, select
 
+from trilock.server.domain.live import LiveBundle
+from trilock.server.store import codec
 from trilock.server.store.counters import generation, revision
 from trilock.server.store.releases import live_bundles
 from trilock.server.store.tables import CounterRow, EventRow
@@ -17,15 +19,6 @@ LIVE: Final = "LIVE"
 """Kind of the event of a changed live row; its payload has the whole LiveBundle."""
 
 _COMPACTED: Final = "events/compacted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One changed live row."""
-
-    revision: int
-    live: dict[str, Any]
-    """The LiveBundle as protobuf's JSON form, without the generation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +31,7 @@ class Changes:
     compacted: int
     """Events up to here are dropped; 0 for none. If it is past where the reader was,
     `changes` has a gap."""
-    changes: tuple[Change, ...]
+    changes: tuple[LiveBundle, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +40,7 @@ class State:
 
     generation: int
     revision: int
-    live: tuple[dict[str, Any], ...]
+    live: tuple[LiveBundle, ...]
 
 
 def read_state(session: Session) -> State:
@@ -72,9 +65,7 @@ def read_changes(session: Session, *, after: int, limit: int) -> Changes:
         .order_by(col(EventRow.revision))
         .limit(limit)
     )
-    changes = tuple(
-        Change(revision=row.revision, live=row.payload["live"]) for row in session.exec(query)
-    )
+    changes = tuple(codec.live_from_json(row.payload["live"]) for row in session.exec(query))
     return Changes(
         generation=generation(session),
         revision=changes[-1].revision if len(changes) == limit else newest,

@@ -5,11 +5,10 @@ ends one release, begins another, appends the event and allots the revision in
 the caller's transaction: all of it or none.
 """
 
-from typing import Any
-
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.errors import NotFoundError, StaleEtagError
+from trilock.server.domain.live import LiveBundle, ServingBundle
 from trilock.server.domain.names import (
     AliasName,
     AliasRef,
@@ -201,45 +200,30 @@ def set_live_state(
     return live
 
 
-def live_bundle(session: Session, live: LiveRow) -> dict[str, Any]:
-    """Return the LiveBundle of *live*: protobuf's JSON form, without the generation.
-
-    This is what readers are told and what the event of a change keeps, so that
-    a watcher that resumes is told exactly what one that was there was told.
-    """
-    form: dict[str, Any] = {
-        "alias": str(live.alias),
-        "live": _serving_bundle(session, live.release, live.bundle, epoch=live.epoch),
-        "state": f"RELEASE_STATE_{live.state.value}",
-        "revision": str(live.revision),
-        "cause": codec.cause_to_json(live.cause),
-    }
-    if live.target is not None:
-        target = get_release(session, live.target)
-        form["standby"] = _serving_bundle(session, target.ref, target.bundle, epoch=target.epoch)
-    return form
+def live_bundle(session: Session, live: LiveRow) -> LiveBundle:
+    """Return what readers are told of *live*."""
+    standby = None if live.target is None else get_release(session, live.target)
+    return LiveBundle(
+        alias=live.alias,
+        live=_serving(session, live.bundle, release=live.release, epoch=live.epoch),
+        standby=None
+        if standby is None
+        else _serving(session, standby.bundle, release=standby.ref, epoch=standby.epoch),
+        state=live.state,
+        revision=live.revision,
+        cause=live.cause,
+    )
 
 
-def live_bundles(session: Session) -> list[dict[str, Any]]:
-    """Return the LiveBundle of every alias, sorted by name: the present state."""
+def live_bundles(session: Session) -> list[LiveBundle]:
+    """Return the live bundle of every alias, sorted by name: the present state."""
     return [live_bundle(session, live) for live in list_live(session)]
 
 
-def _serving_bundle(
-    session: Session, release: ReleaseRef, ref: BundleRef, *, epoch: int
-) -> dict[str, Any]:
-    bundle = get_bundle(session, ref)
-    return {
-        "bundle": str(ref),
-        "release": str(release),
-        "registered_model": bundle.model_version.name,
-        "model_version": bundle.model_version.version,
-        "feature_project": bundle.feature_schema.project,
-        "feature_service": bundle.feature_schema.ref.service,
-        "pipeline_revision": bundle.pipeline_commit.revision,
-        "sink_epoch": str(epoch),
-        "serving_config": dict(bundle.serving_config),
-    }
+def _serving(
+    session: Session, bundle: BundleRef, *, release: ReleaseRef, epoch: int
+) -> ServingBundle:
+    return ServingBundle.of(get_bundle(session, bundle), release=release, epoch=epoch)
 
 
 def _announce(session: Session, live: LiveRow) -> None:
@@ -249,7 +233,7 @@ def _announce(session: Session, live: LiveRow) -> None:
         kind="LIVE",
         model=live.alias.model,
         alias=live.alias.alias,
-        payload={"live": live_bundle(session, live)},
+        payload={"live": codec.live_to_json(live_bundle(session, live))},
     )
 
 
