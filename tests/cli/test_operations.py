@@ -4,7 +4,7 @@ import grpc
 
 from tests.support.command_line import Trilock
 from tests.support.fake_server import FakeServer, RefusedError
-from tests.support.releases import ALIAS, OPERATION, operation, waited
+from tests.support.releases import ALIAS, OPERATION, ago, operation, waited
 from trilock.v1.operation_pb2 import OperationError, OperationState
 from trilock.v1.operation_service_pb2 import (
     CancelOperationRequest,
@@ -13,6 +13,8 @@ from trilock.v1.operation_service_pb2 import (
     GetOperationResponse,
     ListOperationsRequest,
     ListOperationsResponse,
+    RetryOperationRequest,
+    RetryOperationResponse,
 )
 
 ID = OPERATION.removeprefix("operations/")
@@ -92,6 +94,40 @@ def test_one_is_cancelled(server: FakeServer, trilock: Trilock) -> None:
     assert server.requests("OperationService.CancelOperation") == [
         CancelOperationRequest(name=OPERATION, reason="wrong bundle")
     ]
+
+
+def test_one_that_waits_is_tried_at_once(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("OperationService.RetryOperation", RetryOperationResponse(operation=RUNNING))
+
+    run = trilock("operations", "retry", ID)
+
+    assert (run.code, run.err) == (
+        0,
+        f"{OPERATION} tries again now: trilock operations wait {ID}\n",
+    )
+    assert server.requests("OperationService.RetryOperation") == [
+        RetryOperationRequest(name=OPERATION)
+    ]
+    assert trilock("operations", "retry", ID, "-o", "json").json["state"] == "RUNNING"
+
+
+def test_one_that_waits_says_since_when_and_one_with_a_deadline_says_when(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    waiting = operation(steps=(("fill_features", "STARTED"),))
+    waiting.steps[0].error = "no answer"
+    waiting.steps[0].start_time.CopyFrom(ago(minutes=3))
+    waiting.next_try_time.CopyFrom(ago(seconds=-20.5))
+    waiting.deadline_time.CopyFrom(ago(minutes=-5.5))
+    server.answer("OperationService.GetOperation", GetOperationResponse(operation=waiting))
+
+    lines = trilock("operations", "show", ID).out.splitlines()
+
+    (deadline,) = (line for line in lines if line.startswith("  deadline"))
+    assert deadline.endswith("(in 5 min)")
+    assert lines[-1].startswith("  waits for fill_features since 20")
+    assert "(3 min ago): no answer; next try 20" in lines[-1]
+    assert lines[-1].endswith("(in 20 s)")
 
 
 def test_one_that_is_not_there(server: FakeServer, trilock: Trilock) -> None:

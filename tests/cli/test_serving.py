@@ -6,6 +6,9 @@ import grpc
 from tests.support.command_line import Trilock
 from tests.support.fake_server import FakeServer
 from tests.support.live import live_message, watch_response
+from tests.support.releases import ago, release
+from trilock.v1.release_pb2 import ReleaseState
+from trilock.v1.release_service_pb2 import GetReleaseAtResponse
 from trilock.v1.serving_service_pb2 import ResolveRequest, ResolveResponse
 
 
@@ -36,6 +39,37 @@ def test_resolve_as_json(server: FakeServer, trilock: Trilock) -> None:
     assert found["revision"] == 1
     assert found["live"]["serving_config"] == {"flags": {"limit": 3}, "image": "sha256:1"}
     assert found["standby"] is None
+
+
+def test_resolve_at_a_past_moment(server: FakeServer, trilock: Trilock) -> None:
+    past = GetReleaseAtResponse(
+        release=release(2, bundle=2, state=ReleaseState.RELEASE_STATE_ROLLED_BACK),
+        serving_bundle=live_message(bundle=2).live,
+    )
+    past.release.end_time.CopyFrom(ago(minutes=30))
+    server.answer("ReleaseService.GetReleaseAt", past)
+
+    run = trilock("resolve", "--at", "2013-06-01T12:00:00Z")
+
+    found = dict(line.strip().split("  ", 1) for line in run.out.splitlines())
+    assert found["bundle"].strip() == "models/delay/bundles/2"
+    assert found["state"].strip() == "ROLLED_BACK"
+    assert found["live until"].endswith("(30 min ago)")
+    assert (found["by"].strip(), found["incident"].strip()) == ("alice", "INC-7")
+    (request,) = server.requests("ReleaseService.GetReleaseAt")
+    assert request.alias == "models/delay/aliases/production"
+    assert request.time.ToJsonString() == "2013-06-01T12:00:00Z"
+    as_json = trilock("resolve", "delay", "--at", "2013-06-01", "-o", "json").json
+    assert as_json["release"]["cause"]["principal"] == "alice"
+    assert as_json["serving_bundle"]["model_version"] == "2"
+
+
+def test_a_past_moment_has_no_least_revision(trilock: Trilock) -> None:
+    run = trilock("resolve", "--at", "2013-06-01", "--min-revision=4")
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "error: --min-revision is for now: it cannot be said with --at\n"
+    assert trilock("resolve", "--at", "yesterday").code == 2
 
 
 def stream(server: FakeServer) -> None:

@@ -118,13 +118,20 @@ def test_history(server: FakeServer, trilock: Trilock) -> None:
         bundle=1,
         rollback=True,
         leaves=2,
+        leaves_bundle=2,
         by="bob",
         since=ago(minutes=5),
         state=ReleaseState.RELEASE_STATE_FINALIZED,
     )
-    bad = release(2, bundle=2, leaves=1, state=ReleaseState.RELEASE_STATE_ROLLED_BACK)
+    bad = release(
+        2, bundle=2, leaves=1, leaves_bundle=1, state=ReleaseState.RELEASE_STATE_ROLLED_BACK
+    )
     found = [rollback, bad, TARGET]
-    server.answer("ReleaseService.ListReleases", ListReleasesResponse(releases=found))
+    server.answer(
+        "ReleaseService.ListReleases",
+        ListReleasesResponse(releases=found),
+        ListReleasesResponse(releases=found[:2]),
+    )
 
     run = trilock("history")
     two = trilock("history", "delay", "--limit=2")
@@ -151,9 +158,12 @@ def test_history(server: FakeServer, trilock: Trilock) -> None:
     assert cells[0][4].endswith("(5 min ago)")
     # What the oldest one shown replaced is known, though it is not shown.
     assert "promote 1 -> 2" in two.out.splitlines()[-1]
-    assert [one["name"][-1] for one in as_json.json] == ["3", "2"]
+    assert [(one["name"][-1], one["leaves_bundle"][-1]) for one in as_json.json] == [
+        ("3", "2"),
+        ("2", "1"),
+    ]
     requests = server.requests("ReleaseService.ListReleases")
-    assert requests[1] == ListReleasesRequest(alias=ALIAS, page_size=3)
+    assert requests[1] == ListReleasesRequest(alias=ALIAS, page_size=2)
 
 
 def test_aliases(trilock: Trilock) -> None:

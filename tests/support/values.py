@@ -138,6 +138,7 @@ def release(number: int = 1, *, bundle: int = 1, target: int | None = None) -> R
         kind=ReleaseKind.PROMOTION,
         state=ReleaseState.SUPERSEDED,
         target=None if target is None else release_ref(target),
+        leaves_bundle=None,
         leaves=None,
         restores=None,
         revision=1,

@@ -98,7 +98,9 @@ def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:
     if plane.converged:
         return f"{encodable('✔', otherwise='+')} {plane.plane} agrees: {plane.wanted}"
     next_try = moment(plane.next_try_time)
+    since = moment(plane.failing_since_time)
     tried = f"; failed {count(plane.attempts, 'time')}" if plane.attempts else ""
+    tried += f" since {when(since, now=now)}" if since else ""
     again = f"; next try {when(next_try, now=now)}" if next_try else ""
     error = f": {plane.error}" if plane.error else ""
     return (

@@ -132,11 +132,22 @@ def waits(operation: Operation) -> Iterator[str]:
     """Yield one line for everything that *operation* waits for."""
     for step in operation.steps:
         if step.error and step.state not in {"DONE", "UNDONE"}:
-            yield clean(f"{step.step}: {step.error}{_again(operation.next_try_time)}")
+            yield clean(
+                f"{step.step}{_since(step.start_time)}: {step.error}"
+                f"{_again(operation.next_try_time)}"
+            )
     for plane in operation.planes:
         if not plane.converged:
             why = plane.error or "it follows"
-            yield clean(f"{plane.plane}: {why}{_again(plane.next_try_time)}")
+            yield clean(
+                f"{plane.plane}{_since(plane.failing_since_time)}: {why}"
+                f"{_again(plane.next_try_time)}"
+            )
+
+
+def _since(timestamp: Timestamp) -> str:
+    since = moment(timestamp)
+    return f" since {when(since)}" if since else ""
 
 
 def _again(timestamp: Timestamp) -> str:

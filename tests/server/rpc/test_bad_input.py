@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 
 from tests.support.served_world import Served, detail, refused
@@ -20,11 +21,13 @@ from trilock.v1.check_service_pb2 import Candidate, CheckRequest
 from trilock.v1.feature_service_pb2 import MaterializeFeaturesRequest
 from trilock.v1.operation_service_pb2 import (
     GetOperationRequest,
+    RetryOperationRequest,
     WaitOperationRequest,
 )
 from trilock.v1.release_service_pb2 import (
     FinalizeRequest,
     GetAliasRequest,
+    GetReleaseAtRequest,
     GetReleaseRequest,
     PromoteRequest,
     RollBackRequest,
@@ -66,7 +69,16 @@ PRODUCTION = str(ALIAS)
             PromoteRequest(alias=PRODUCTION, bundle="models/other/bundles/1", reason="\x00"),
             ["bundle", "reason"],
         ),
+        (
+            "Release.Promote",
+            PromoteRequest(
+                alias=PRODUCTION, bundle="models/delay/bundles/1", deadline=Duration(seconds=-1)
+            ),
+            ["deadline"],
+        ),
         ("Release.RollBack", RollBackRequest(), ["alias", "leaves"]),
+        ("Release.GetReleaseAt", GetReleaseAtRequest(), ["alias", "time"]),
+        ("Operation.RetryOperation", RetryOperationRequest(name="x"), ["name"]),
         ("Release.Finalize", FinalizeRequest(alias="production"), ["alias"]),
         ("Operation.GetOperation", GetOperationRequest(name="operations/x"), ["name"]),
         ("Operation.WaitOperation", WaitOperationRequest(seen=-1), ["name", "seen"]),

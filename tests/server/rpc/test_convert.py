@@ -82,6 +82,7 @@ def test_an_operation_without_anything_has_nothing() -> None:
         pivot_revision=None,
         error_reason="",
         error_message="",
+        deadline=None,
         next_try=None,
         created=values.NOON,
         ended=None,

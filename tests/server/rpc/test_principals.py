@@ -61,6 +61,7 @@ def test_every_method_needs_a_role() -> None:
         ("BundleService/RecordBundle", Role.RECORD),
         ("ReleaseService/RollBack", Role.ROLLBACK),
         ("OperationService/CancelOperation", Role.ROLLBACK),
+        ("OperationService/RetryOperation", Role.ROLLBACK),
         ("ReleaseService/Promote", Role.PROMOTE),
         ("FeatureService/MaterializeFeatures", Role.PROMOTE),
         ("AdminService/CreateToken", Role.ADMIN),

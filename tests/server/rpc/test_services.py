@@ -33,12 +33,14 @@ from trilock.v1.operation_service_pb2 import (
     CancelOperationRequest,
     GetOperationRequest,
     ListOperationsRequest,
+    RetryOperationRequest,
     WaitOperationRequest,
 )
 from trilock.v1.release_service_pb2 import (
     FeatureWindow,
     FinalizeRequest,
     GetAliasRequest,
+    GetReleaseAtRequest,
     GetReleaseRequest,
     ListAliasesRequest,
     ListReleasesRequest,
@@ -256,6 +258,30 @@ def test_an_operation_can_be_cancelled_before_its_pivot(fresh: Served) -> None:
     assert ended.state == operation_pb2.OPERATION_STATE_COMPENSATED
     assert "wrong one" in ended.error.message
     assert late.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_an_operation_that_waits_is_tried_now_and_one_has_a_deadline(fresh: Served) -> None:
+    bundle = record(fresh).bundle.name
+    operation = promote(fresh, bundle, deadline=Duration(seconds=3600)).operation
+    request = RetryOperationRequest(name=operation.name)
+
+    told = fresh.call("Operation.RetryOperation", request, principal="rollback").operation
+    fresh.world.settle()
+    late = refused(lambda: fresh.call("Operation.RetryOperation", request))
+
+    assert told.deadline_time.seconds - told.create_time.seconds in range(3599, 3602)
+    assert detail(late, ErrorInfo()).reason == "WRONG_STATE"
+
+
+def test_what_was_live_at_a_past_moment(released: Served) -> None:
+    live = released.call("Release.GetAlias", GetAliasRequest(name=PRODUCTION)).alias.live
+    request = GetReleaseAtRequest(alias=PRODUCTION, time=live.start_time)
+
+    past = released.call("Release.GetReleaseAt", request, principal="serve")
+
+    assert past.release.name == live.name == past.serving_bundle.release
+    assert past.release.leaves_bundle == "models/delay/bundles/1"
+    assert past.serving_bundle.model_version == "2"
 
 
 def test_waiting_ends_with_a_change(fresh: Served) -> None:

@@ -1,4 +1,4 @@
-"""operations list, show, wait, cancel."""
+"""operations list, show, wait, cancel, retry."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -20,6 +20,7 @@ from trilock.v1.operation_service_pb2 import (
     CancelOperationRequest,
     GetOperationRequest,
     ListOperationsRequest,
+    RetryOperationRequest,
 )
 
 _Name = Annotated[
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command(cls=Command)(show)
     group.command(cls=Command)(wait)
     group.command(cls=Command)(cancel)
+    group.command(cls=Command)(retry)
     app.add_typer(group, name="operations")
 
 
@@ -111,6 +113,16 @@ def cancel(
     say(f"{operation.name} turns back: trilock operations wait {last(operation.name)}")
 
 
+def retry(context: typer.Context, name: _Name, *, output: Output = Format.TABLE) -> None:
+    """Try at once what an operation waits for."""
+    with connected(context) as session:
+        request = RetryOperationRequest(name=operation_name(name))
+        operation = session.client.operations.RetryOperation(request).operation
+    if output is Format.JSON:
+        write_json(plain(operation))
+    say(f"{operation.name} tries again now: trilock operations wait {last(operation.name)}")
+
+
 def _get(session: Session, name: str) -> Operation:
     request = GetOperationRequest(name=operation_name(name))
     return session.client.operations.GetOperation(request).operation
@@ -126,6 +138,8 @@ def _lines(operation: Operation) -> Iterator[str]:
         yield f"  switched at revision {operation.pivot_revision}"
     if operation.done:
         yield f"  done     {when(moment(operation.end_time))}"
+    elif operation.HasField("deadline_time") and not has_switched(operation):
+        yield f"  deadline {when(moment(operation.deadline_time))}"
     if operation.HasField("error"):
         yield f"  error    {operation.error.reason}: {operation.error.message}"
     for step in operation.steps:

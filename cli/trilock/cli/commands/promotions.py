@@ -63,6 +63,14 @@ def promote(
     dry_run: DryRun = False,
     wait: Wait = True,
     timeout: _Timeout = PROMOTE_TIMEOUT_S,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Turn back unless it has switched after so many seconds.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Make a bundle live, after a check made now.
@@ -81,6 +89,8 @@ def promote(
             request_id=new_request_id(),
             validate_only=dry_run,
         )
+        if deadline is not None:
+            request.deadline.FromNanoseconds(int(deadline * 1e9))
         short = short_alias(request.alias)
         with _showing_report(session, request, output=output):
             begun = time.monotonic()

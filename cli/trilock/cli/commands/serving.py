@@ -2,19 +2,25 @@
 
 import contextlib
 import queue
+from datetime import datetime
 from typing import Annotated, Final
 
 import typer
 
+from trilock.cli.exits import UsageError
+from trilock.cli.grammar import moment
 from trilock.cli.options import AliasArgument, Output
 from trilock.cli.output import Format, clean, write, write_json, write_json_line, write_table
 from trilock.cli.plain import enum_name, plain
+from trilock.cli.plain import moment as timestamp
 from trilock.cli.reporting import Command
-from trilock.cli.session import connected
-from trilock.cli.words import last
+from trilock.cli.session import Session, connected
+from trilock.cli.words import last, when
 from trilock.client import LiveBundle, Resolver
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import ReleaseState
+from trilock.v1.release_service_pb2 import GetReleaseAtRequest
+from trilock.v1.serving_pb2 import ServingBundle
 from trilock.v1.serving_service_pb2 import ResolveRequest
 
 _LISTEN_S: Final = 0.2
@@ -33,27 +39,67 @@ def resolve(
     min_revision: Annotated[
         int, typer.Option(min=0, help="The least revision the answer must be of.")
     ] = 0,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Not now, but at that moment.", show_default=False),
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show the bundle that serves now."""
+    """Show the bundle that serves now, or served then."""
+    if at is not None and min_revision:
+        raise UsageError("--min-revision is for now: it cannot be said with --at")
     with connected(context) as session:
-        request = ResolveRequest(alias=session.names.alias(alias), min_revision=min_revision)
+        name = session.names.alias(alias)
+        if at is not None:
+            _write_past(session, name, at=moment(at), output=output)
+            return
+        request = ResolveRequest(alias=name, min_revision=min_revision)
         live = session.client.serving.Resolve(request).live_bundle
     if output is Format.JSON:
         write_json(plain(live))
         return
     rows = [
         ("alias", live.alias),
-        ("bundle", live.live.bundle),
-        ("release", live.live.release),
-        ("state", enum_name(ReleaseState.DESCRIPTOR, live.state)),
-        ("model", f"{live.live.registered_model} version {live.live.model_version}"),
-        ("feature project", live.live.feature_project),
-        ("feature service", live.live.feature_service),
-        ("pipeline", live.live.pipeline_revision),
-        ("sink epoch", live.live.sink_epoch),
+        *_bundle_rows(live.live, state=live.state),
         ("standby", live.standby.bundle or "-"),
         ("revision", f"{live.revision} of generation {live.generation}"),
+    ]
+    write_table(["", ""], rows)
+
+
+def _bundle_rows(bundle: ServingBundle, *, state: int) -> list[tuple[str, object]]:
+    return [
+        ("bundle", bundle.bundle),
+        ("release", bundle.release),
+        ("state", enum_name(ReleaseState.DESCRIPTOR, state)),
+        ("model", f"{bundle.registered_model} version {bundle.model_version}"),
+        ("feature project", bundle.feature_project),
+        ("feature service", bundle.feature_service),
+        ("pipeline", bundle.pipeline_revision),
+        ("sink epoch", bundle.sink_epoch),
+    ]
+
+
+def _write_past(session: Session, alias: str, *, at: datetime, output: Format) -> None:
+    request = GetReleaseAtRequest(alias=alias)
+    request.time.FromDatetime(at)
+    past = session.client.releases.GetReleaseAt(request)
+    if output is Format.JSON:
+        write_json(plain(past))
+        return
+    release = past.release
+    rows = [
+        ("alias", alias),
+        *_bundle_rows(past.serving_bundle, state=release.state),
+        ("live from", when(timestamp(release.start_time))),
+        (
+            "live until",
+            when(timestamp(release.end_time)) if release.HasField("end_time") else "now",
+        ),
+        ("by", release.cause.principal or "-"),
+        ("reason", release.cause.reason or "-"),
+        ("incident", release.cause.incident or "-"),
+        ("revision", release.revision),
     ]
     write_table(["", ""], rows)
 

@@ -74,25 +74,23 @@ def history(
         name = session.names.alias(alias) if alias else ""
         call = session.client.releases.ListReleases
         request = ListReleasesRequest(alias=name)
-        # One more, to know what the oldest one shown replaced.
-        found: list[Release] = pages(call, request, items="releases", limit=limit + 1)
+        found: list[Release] = pages(call, request, items="releases", limit=limit)
     if output is Format.JSON:
-        write_json([plain(release) for release in found[:limit]])
+        write_json([plain(release) for release in found])
         return
-    bundles = {release.name: last(release.bundle) for release in found}
     columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident"]
     rows = [
         (
             release.revision,
             short_alias(release.alias),
-            _change(release, bundles),
+            _change(release),
             enum_name(ReleaseState.DESCRIPTOR, release.state),
             when(moment(release.start_time)),
             release.cause.principal or "-",
             release.cause.reason or "-",
             release.cause.incident or "-",
         )
-        for release in found[:limit]
+        for release in found
     ]
     write_table(columns, rows)
 
@@ -168,7 +166,7 @@ def _trees(views: Sequence[AliasView]) -> RenderableType:
     return Group(*(status_tree(view) for view in views))
 
 
-def _change(release: Release, bundles: dict[str, str]) -> str:
+def _change(release: Release) -> str:
     verb = "roll back" if release.kind == ReleaseKind.RELEASE_KIND_ROLLBACK else "promote"
-    before = bundles.get(release.leaves, "?") if release.leaves else "nothing"
+    before = last(release.leaves_bundle) or "nothing"
     return f"{verb} {before} -> {last(release.bundle)}"

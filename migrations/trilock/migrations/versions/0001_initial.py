@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("found", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
+        sa.Column("failing_ms", sa.BigInteger(), nullable=True),
         sa.Column("not_before_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("model", "alias", "plane"),
     )
@@ -167,6 +168,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("target", sa.Integer(), nullable=True),
         sa.Column("leaves", sa.Integer(), nullable=True),
+        sa.Column("leaves_bundle", sa.Integer(), nullable=True),
         sa.Column("restores", sa.Integer(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),

@@ -82,6 +82,7 @@ class Operation(google.protobuf.message.Message):
     CAUSE_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `operations/{id}`."""
     kind: builtins.str
@@ -126,6 +127,10 @@ class Operation(google.protobuf.message.Message):
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """end_time is when it was done."""
 
+    @property
+    def deadline_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """deadline_time is when it turns back unless it is past its pivot; unset for never."""
+
     def __init__(
         self,
         *,
@@ -144,9 +149,10 @@ class Operation(google.protobuf.message.Message):
         cause: trilock.v1.release_pb2.Cause | None = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        deadline_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cause", b"cause", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "next_try_time", b"next_try_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "cause", b"cause", "create_time", b"create_time", "done", b"done", "end_time", b"end_time", "error", b"error", "kind", b"kind", "name", b"name", "next_try_time", b"next_try_time", "pivot_revision", b"pivot_revision", "planes", b"planes", "release", b"release", "state", b"state", "steps", b"steps"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cause", b"cause", "create_time", b"create_time", "deadline_time", b"deadline_time", "end_time", b"end_time", "error", b"error", "next_try_time", b"next_try_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "cause", b"cause", "create_time", b"create_time", "deadline_time", b"deadline_time", "done", b"done", "end_time", b"end_time", "error", b"error", "kind", b"kind", "name", b"name", "next_try_time", b"next_try_time", "pivot_revision", b"pivot_revision", "planes", b"planes", "release", b"release", "state", b"state", "steps", b"steps"]) -> None: ...
 
 global___Operation = Operation
 
@@ -175,7 +181,7 @@ class OperationStep(google.protobuf.message.Message):
     """error is what happened last, in one line."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """start_time is when it was first started."""
+        """start_time is when it was first started, or first failed."""
 
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:

@@ -203,3 +203,42 @@ class CancelOperationResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["operation", b"operation"]) -> None: ...
 
 global___CancelOperationResponse = CancelOperationResponse
+
+@typing.final
+class RetryOperationRequest(google.protobuf.message.Message):
+    """RetryOperationRequest names an operation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """name is `operations/{id}`. Required."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___RetryOperationRequest = RetryOperationRequest
+
+@typing.final
+class RetryOperationResponse(google.protobuf.message.Message):
+    """RetryOperationResponse is the operation, about to be tried."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @property
+    def operation(self) -> trilock.v1.operation_pb2.Operation:
+        """operation is always set."""
+
+    def __init__(
+        self,
+        *,
+        operation: trilock.v1.operation_pb2.Operation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["operation", b"operation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["operation", b"operation"]) -> None: ...
+
+global___RetryOperationResponse = RetryOperationResponse

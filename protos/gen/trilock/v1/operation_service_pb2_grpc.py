@@ -35,6 +35,11 @@ class OperationServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_operation__service__pb2.CancelOperationRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_operation__service__pb2.CancelOperationResponse.FromString,
                 )
+        self.RetryOperation = channel.unary_unary(
+                '/trilock.v1.OperationService/RetryOperation',
+                request_serializer=trilock_dot_v1_dot_operation__service__pb2.RetryOperationRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_operation__service__pb2.RetryOperationResponse.FromString,
+                )
 
 
 class OperationServiceServicer(object):
@@ -80,6 +85,17 @@ class OperationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryOperation(self, request, context):
+        """RetryOperation tries now what waits to be tried again later: a step, or the
+        planes of the operation's alias.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): it is done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +118,11 @@ def add_OperationServiceServicer_to_server(servicer, server):
                     servicer.CancelOperation,
                     request_deserializer=trilock_dot_v1_dot_operation__service__pb2.CancelOperationRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_operation__service__pb2.CancelOperationResponse.SerializeToString,
+            ),
+            'RetryOperation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryOperation,
+                    request_deserializer=trilock_dot_v1_dot_operation__service__pb2.RetryOperationRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_operation__service__pb2.RetryOperationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,5 +200,22 @@ class OperationService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.OperationService/CancelOperation',
             trilock_dot_v1_dot_operation__service__pb2.CancelOperationRequest.SerializeToString,
             trilock_dot_v1_dot_operation__service__pb2.CancelOperationResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RetryOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.OperationService/RetryOperation',
+            trilock_dot_v1_dot_operation__service__pb2.RetryOperationRequest.SerializeToString,
+            trilock_dot_v1_dot_operation__service__pb2.RetryOperationResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -59,6 +59,17 @@ class OperationServiceStub:
       rollback, which cannot be cancelled.
     """
 
+    RetryOperation: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.operation_service_pb2.RetryOperationRequest,
+        trilock.v1.operation_service_pb2.RetryOperationResponse,
+    ]
+    """RetryOperation tries now what waits to be tried again later: a step, or the
+    planes of the operation's alias.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): it is done.
+    """
+
 class OperationServiceAsyncStub:
     """OperationService tells of operations."""
 
@@ -98,6 +109,17 @@ class OperationServiceAsyncStub:
     Errors include:
     - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead. Or it is a
       rollback, which cannot be cancelled.
+    """
+
+    RetryOperation: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.operation_service_pb2.RetryOperationRequest,
+        trilock.v1.operation_service_pb2.RetryOperationResponse,
+    ]
+    """RetryOperation tries now what waits to be tried again later: a step, or the
+    planes of the operation's alias.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): it is done.
     """
 
 class OperationServiceServicer(metaclass=abc.ABCMeta):
@@ -147,6 +169,19 @@ class OperationServiceServicer(metaclass=abc.ABCMeta):
         Errors include:
         - FAILED_PRECONDITION (WRONG_STATE): it has; roll back instead. Or it is a
           rollback, which cannot be cancelled.
+        """
+
+    @abc.abstractmethod
+    def RetryOperation(
+        self,
+        request: trilock.v1.operation_service_pb2.RetryOperationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.operation_service_pb2.RetryOperationResponse, collections.abc.Awaitable[trilock.v1.operation_service_pb2.RetryOperationResponse]]:
+        """RetryOperation tries now what waits to be tried again later: a step, or the
+        planes of the operation's alias.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): it is done.
         """
 
 def add_OperationServiceServicer_to_server(servicer: OperationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -127,6 +127,7 @@ class Release(google.protobuf.message.Message):
     CAUSE_FIELD_NUMBER: builtins.int
     END_CAUSE_FIELD_NUMBER: builtins.int
     SINKS_FIELD_NUMBER: builtins.int
+    LEAVES_BUNDLE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/releases/{number}`."""
     alias: builtins.str
@@ -145,6 +146,8 @@ class Release(google.protobuf.message.Message):
     """restores is, for a rollback, the release whose bundle is live again."""
     revision: builtins.int
     """revision is the store revision at which it went live."""
+    leaves_bundle: builtins.str
+    """leaves_bundle is the bundle that was live before it; empty for the first."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """start_time is when it went live."""
@@ -182,9 +185,10 @@ class Release(google.protobuf.message.Message):
         cause: global___Cause | None = ...,
         end_cause: global___Cause | None = ...,
         sinks: collections.abc.Iterable[global___ReleaseSink] | None = ...,
+        leaves_bundle: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "kind", b"kind", "leaves", b"leaves", "name", b"name", "restores", b"restores", "revision", b"revision", "sinks", b"sinks", "start_time", b"start_time", "state", b"state", "target", b"target"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "kind", b"kind", "leaves", b"leaves", "leaves_bundle", b"leaves_bundle", "name", b"name", "restores", b"restores", "revision", b"revision", "sinks", b"sinks", "start_time", b"start_time", "state", b"state", "target", b"target"]) -> None: ...
 
 global___Release = Release
 
@@ -249,6 +253,7 @@ class PlaneStatus(google.protobuf.message.Message):
     ATTEMPTS_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     NEXT_TRY_TIME_FIELD_NUMBER: builtins.int
+    FAILING_SINCE_TIME_FIELD_NUMBER: builtins.int
     plane: builtins.str
     """plane is e.g. `model_alias`, `feature_mirror`, `sinks`."""
     converged: builtins.bool
@@ -265,6 +270,12 @@ class PlaneStatus(google.protobuf.message.Message):
     def next_try_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """next_try_time is when it is tried again; unset once converged."""
 
+    @property
+    def failing_since_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """failing_since_time is when making it so began to fail; unset if it did not,
+        or has worked since.
+        """
+
     def __init__(
         self,
         *,
@@ -275,9 +286,10 @@ class PlaneStatus(google.protobuf.message.Message):
         attempts: builtins.int = ...,
         error: builtins.str = ...,
         next_try_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        failing_since_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["next_try_time", b"next_try_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "converged", b"converged", "error", b"error", "found", b"found", "next_try_time", b"next_try_time", "plane", b"plane", "wanted", b"wanted"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["failing_since_time", b"failing_since_time", "next_try_time", b"next_try_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "converged", b"converged", "error", b"error", "failing_since_time", b"failing_since_time", "found", b"found", "next_try_time", b"next_try_time", "plane", b"plane", "wanted", b"wanted"]) -> None: ...
 
 global___PlaneStatus = PlaneStatus
 

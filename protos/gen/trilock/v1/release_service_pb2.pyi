@@ -6,11 +6,13 @@ isort:skip_file
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import trilock.v1.operation_pb2
 import trilock.v1.release_pb2
+import trilock.v1.serving_pb2
 import typing
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
@@ -168,6 +170,7 @@ class PromoteRequest(google.protobuf.message.Message):
     ETAG_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    DEADLINE_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     bundle: builtins.str
@@ -192,6 +195,12 @@ class PromoteRequest(google.protobuf.message.Message):
         the switch. If unset: from the longest ttl of its views ago until now.
         """
 
+    @property
+    def deadline(self) -> google.protobuf.duration_pb2.Duration:
+        """deadline is how long it may take until its pivot; then it turns back. Unset for
+        as long as it takes.
+        """
+
     def __init__(
         self,
         *,
@@ -204,9 +213,10 @@ class PromoteRequest(google.protobuf.message.Message):
         etag: builtins.str = ...,
         request_id: builtins.str = ...,
         validate_only: builtins.bool = ...,
+        deadline: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["feature_window", b"feature_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["deadline", b"deadline", "feature_window", b"feature_window"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
 
 global___PromoteRequest = PromoteRequest
 
@@ -488,6 +498,58 @@ class GetReleaseResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["release", b"release"]) -> None: ...
 
 global___GetReleaseResponse = GetReleaseResponse
+
+@typing.final
+class GetReleaseAtRequest(google.protobuf.message.Message):
+    """GetReleaseAtRequest names an alias and a moment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """time is not in the future. Required."""
+
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "time", b"time"]) -> None: ...
+
+global___GetReleaseAtRequest = GetReleaseAtRequest
+
+@typing.final
+class GetReleaseAtResponse(google.protobuf.message.Message):
+    """GetReleaseAtResponse is what was live."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    SERVING_BUNDLE_FIELD_NUMBER: builtins.int
+    @property
+    def release(self) -> trilock.v1.release_pb2.Release:
+        """release is always set; its state is today's."""
+
+    @property
+    def serving_bundle(self) -> trilock.v1.serving_pb2.ServingBundle:
+        """serving_bundle is what serving processes were told."""
+
+    def __init__(
+        self,
+        *,
+        release: trilock.v1.release_pb2.Release | None = ...,
+        serving_bundle: trilock.v1.serving_pb2.ServingBundle | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["release", b"release", "serving_bundle", b"serving_bundle"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["release", b"release", "serving_bundle", b"serving_bundle"]) -> None: ...
+
+global___GetReleaseAtResponse = GetReleaseAtResponse
 
 @typing.final
 class ListReleasesRequest(google.protobuf.message.Message):

@@ -58,6 +58,11 @@ class ReleaseServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseResponse.FromString,
                 )
+        self.GetReleaseAt = channel.unary_unary(
+                '/trilock.v1.ReleaseService/GetReleaseAt',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseAtRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseAtResponse.FromString,
+                )
         self.ListReleases = channel.unary_unary(
                 '/trilock.v1.ReleaseService/ListReleases',
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.ListReleasesRequest.SerializeToString,
@@ -158,6 +163,16 @@ class ReleaseServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReleaseAt(self, request, context):
+        """GetReleaseAt returns what was live on an alias at a past moment.
+
+        Errors include:
+        - NOT_FOUND: nothing was live there then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReleases(self, request, context):
         """ListReleases lists releases, newest first: the history.
         """
@@ -207,6 +222,11 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.GetRelease,
                     request_deserializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseResponse.SerializeToString,
+            ),
+            'GetReleaseAt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReleaseAt,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseAtRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.GetReleaseAtResponse.SerializeToString,
             ),
             'ListReleases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReleases,
@@ -360,6 +380,23 @@ class ReleaseService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/GetRelease',
             trilock_dot_v1_dot_release__service__pb2.GetReleaseRequest.SerializeToString,
             trilock_dot_v1_dot_release__service__pb2.GetReleaseResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetReleaseAt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/GetReleaseAt',
+            trilock_dot_v1_dot_release__service__pb2.GetReleaseAtRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.GetReleaseAtResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

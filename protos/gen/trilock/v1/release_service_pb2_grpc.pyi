@@ -108,6 +108,16 @@ class ReleaseServiceStub:
     - NOT_FOUND: there is no such release.
     """
 
+    GetReleaseAt: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.GetReleaseAtRequest,
+        trilock.v1.release_service_pb2.GetReleaseAtResponse,
+    ]
+    """GetReleaseAt returns what was live on an alias at a past moment.
+
+    Errors include:
+    - NOT_FOUND: nothing was live there then.
+    """
+
     ListReleases: grpc.UnaryUnaryMultiCallable[
         trilock.v1.release_service_pb2.ListReleasesRequest,
         trilock.v1.release_service_pb2.ListReleasesResponse,
@@ -202,6 +212,16 @@ class ReleaseServiceAsyncStub:
 
     Errors include:
     - NOT_FOUND: there is no such release.
+    """
+
+    GetReleaseAt: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.GetReleaseAtRequest,
+        trilock.v1.release_service_pb2.GetReleaseAtResponse,
+    ]
+    """GetReleaseAt returns what was live on an alias at a past moment.
+
+    Errors include:
+    - NOT_FOUND: nothing was live there then.
     """
 
     ListReleases: grpc.aio.UnaryUnaryMultiCallable[
@@ -314,6 +334,18 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
 
         Errors include:
         - NOT_FOUND: there is no such release.
+        """
+
+    @abc.abstractmethod
+    def GetReleaseAt(
+        self,
+        request: trilock.v1.release_service_pb2.GetReleaseAtRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.GetReleaseAtResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.GetReleaseAtResponse]]:
+        """GetReleaseAt returns what was live on an alias at a past moment.
+
+        Errors include:
+        - NOT_FOUND: nothing was live there then.
         """
 
     @abc.abstractmethod

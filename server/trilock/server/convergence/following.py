@@ -15,6 +15,7 @@ from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.records import database_now, end, note, tell
+from trilock.server.store.clock import now_ms
 from trilock.server.store.releases import get_live
 from trilock.server.store.tables import LiveTable, OperationRow, PlaneStateRow
 
@@ -83,7 +84,7 @@ class Following:
         if demand == self._live.demand:
             row.converged_revision = max(row.converged_revision, revision)
         row.wanted = row.found = value
-        row.attempts, row.error, row.not_before_ms = 0, "", 0
+        row.attempts, row.error, row.failing_ms, row.not_before_ms = 0, "", None, 0
         self._session.add(row)
         self._tell("plane_agrees", plane=plane, revision=revision)
 
@@ -95,6 +96,7 @@ class Following:
             self._tell("plane_failed", plane=plane, error=error)
         row.attempts += 1
         row.error = error
+        row.failing_ms = row.failing_ms or now_ms()
         wait = backoff(row.attempts)
         row.not_before_ms = database_now(self._session) + int(wait * 1000)
         self._session.add(row)

@@ -133,6 +133,8 @@ class Operation:
     error_reason: str
     error_message: str
     next_try: datetime | None
+    deadline: datetime | None
+    """When it turns back unless it is past its pivot; None for never."""
     created: datetime
     ended: datetime | None
 

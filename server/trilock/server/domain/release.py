@@ -110,6 +110,8 @@ class Release:
     """The rollback target, fixed at the promotion; None for the first release."""
     leaves: ReleaseRef | None
     """The release that was live before this one."""
+    leaves_bundle: BundleRef | None
+    """Its bundle."""
     restores: ReleaseRef | None
     """For a rollback, the release whose bundle is live again."""
     revision: int

@@ -218,7 +218,7 @@ class Journal:
                 note(session, row.id, kind="cancelled", detail={"by": principal, "reason": reason})
         return self.get(operation_id)
 
-    def retry(self, operation_id: OperationId) -> Operation:
+    def retry(self, operation_id: OperationId, *, principal: str = "") -> Operation:
         """Try at once what waits to be tried again: a step, or the planes of its alias.
 
         Raises:
@@ -241,7 +241,7 @@ class Journal:
                     )
                     .values(not_before_ms=0)
                 )
-            note(session, row.id, kind="retried")
+            note(session, row.id, kind="retried", detail={"by": principal})
         return self.get(operation_id)
 
     def wait(

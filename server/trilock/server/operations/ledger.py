@@ -250,8 +250,14 @@ class Ledger:
 
     def _failed(self, session: Session, entry: Entry, *, reason: str, message: str) -> None:
         self._note(session, "failed", step=entry.step, reason=reason, message=message)
-        # The same number that `started` wrote, if it came so far.
-        self._set(session, entry, attempts=entry.attempts + 1, error=message)
+        self._set(
+            session,
+            entry,
+            # The same number that `started` wrote, if it came so far.
+            attempts=entry.attempts + 1,
+            error=message,
+            started_ms=_first_time(),
+        )
 
     def _turn_back(
         self, session: Session, row: OperationRow, *, reason: str = "", message: str = ""

@@ -130,6 +130,7 @@ def to_domain(row: OperationRow, steps: Sequence[OperationStepRow]) -> Operation
         error_reason=row.error_reason,
         error_message=row.error_message,
         next_try=to_datetime(row.not_before_ms) if active and row.not_before_ms else None,
+        deadline=to_optional_datetime(row.abort_at_ms),
         created=to_datetime(row.created_ms),
         ended=to_optional_datetime(row.ended_ms),
     )

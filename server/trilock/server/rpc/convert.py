@@ -162,6 +162,7 @@ def release_to_proto(release: Release, *, sinks: Sequence[ReleaseSink] = ()) -> 
         cause=cause_to_proto(release.cause),
         end_cause=None if release.ended_by is None else cause_to_proto(release.ended_by),
         sinks=[_release_sink(sink) for sink in sinks],
+        leaves_bundle=_name(release.leaves_bundle),
     )
 
 
@@ -189,6 +190,7 @@ def plane_to_proto(plane: PlaneState) -> release_pb2.PlaneStatus:
         attempts=plane.attempts,
         error=plane.error,
         next_try_time=timestamp(plane.next_try),
+        failing_since_time=timestamp(plane.failing_since),
     )
 
 
@@ -279,6 +281,7 @@ def operation_to_proto(status: OperationStatus) -> operation_pb2.Operation:
         cause=cause_to_proto(operation.cause),
         create_time=timestamp(operation.created),
         end_time=timestamp(operation.ended),
+        deadline_time=timestamp(operation.deadline),
     )
 
 

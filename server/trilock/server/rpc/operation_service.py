@@ -10,6 +10,7 @@ from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating
 from trilock.server.usecases.cancel_operation import cancel_operation
 from trilock.server.usecases.describe_operation import OperationStatus, describe_operation
+from trilock.server.usecases.retry_operation import retry_operation
 from trilock.v1 import operation_service_pb2, operation_service_pb2_grpc
 
 _WAIT_SECONDS: Final = 30.0
@@ -96,6 +97,18 @@ class OperationService(Service, operation_service_pb2_grpc.OperationServiceServi
         )
         status, _ = await self.threads.quick(self._look, operation)
         return operation_service_pb2.CancelOperationResponse(operation=operation_to_proto(status))
+
+    async def RetryOperation(
+        self, request: operation_service_pb2.RetryOperationRequest, _context: Context
+    ) -> operation_service_pb2.RetryOperationResponse:
+        """See operation_service.proto."""
+        with validating() as check:
+            operation = check.name("name", request.name, operation_id)
+        await self.threads.quick(
+            retry_operation, self.runtime, operation, principal=current_principal().name
+        )
+        status, _ = await self.threads.quick(self._look, operation)
+        return operation_service_pb2.RetryOperationResponse(operation=operation_to_proto(status))
 
     def _look(self, operation: OperationId) -> tuple[OperationStatus, int]:
         found, version = self.runtime.journal.wait(operation, seen=-1, timeout=0)

@@ -35,6 +35,7 @@ _METHODS: Final = {
         "OperationService/WaitOperation",
         "ReleaseService/GetAlias",
         "ReleaseService/GetRelease",
+        "ReleaseService/GetReleaseAt",
         "ReleaseService/ListAliases",
         "ReleaseService/ListReleases",
         "ServingService/Resolve",
@@ -53,6 +54,7 @@ _METHODS: Final = {
     ),
     Role.ROLLBACK: (
         "OperationService/CancelOperation",
+        "OperationService/RetryOperation",
         "ReleaseService/RollBack",
     ),
     Role.PROMOTE: (

@@ -15,14 +15,20 @@ from trilock.server.rpc.convert import (
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating
+from trilock.server.serving.messages import serving_bundle_message
 from trilock.server.store.releases import get_release, list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks
 from trilock.server.usecases.describe_alias import describe_alias, describe_aliases
 from trilock.server.usecases.describe_operation import describe_operation
+from trilock.server.usecases.describe_past import describe_past
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.promote import plan_promote, promote
 from trilock.server.usecases.roll_back import plan_roll_back, roll_back
-from trilock.v1 import operation_pb2, release_service_pb2, release_service_pb2_grpc
+from trilock.v1 import (
+    operation_pb2,
+    release_service_pb2,
+    release_service_pb2_grpc,
+)
 
 
 class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
@@ -86,6 +92,7 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             accept_unready = check.text("accept_unready", request.accept_unready)
             etag = check.text("etag", request.etag, limit=128)
             request_id = check.request_id(request.request_id)
+            deadline = check.duration("deadline", request)
         operation = await self.threads.slow(
             promote,
             self.runtime,
@@ -99,6 +106,7 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             request_id=request_id,
             validate_only=request.validate_only,
             principal=current_principal().name,
+            deadline_seconds=deadline,
         )
         return release_service_pb2.PromoteResponse(operation=await self._told(operation))
 
@@ -188,6 +196,19 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
         release, sinks = await self.threads.quick(read)
         return release_service_pb2.GetReleaseResponse(
             release=release_to_proto(release, sinks=sinks)
+        )
+
+    async def GetReleaseAt(
+        self, request: release_service_pb2.GetReleaseAtRequest, _context: Context
+    ) -> release_service_pb2.GetReleaseAtResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            at = check.moment("time", request)
+        past = await self.threads.quick(describe_past, self.runtime, alias, at=at)
+        return release_service_pb2.GetReleaseAtResponse(
+            release=release_to_proto(past.release),
+            serving_bundle=serving_bundle_message(past.serving),
         )
 
     async def ListReleases(

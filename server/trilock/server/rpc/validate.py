@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 MAX_NAME: Final = 255
 MAX_TEXT: Final = 2000
+MAX_SECONDS: Final = 30 * 24 * 3600
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MAX_LIST: Final = 10_000
 MAX_COLUMNS: Final = 32
@@ -193,6 +194,16 @@ class Validation:
             self.wrong(field, "must not be negative")
         return min(seconds, most)
 
+    def duration(self, field: str, message: Any) -> float | None:  # noqa: ANN401
+        """Return the duration in *field* of *message* in seconds, more than 0; None if unset."""
+        if not message.HasField(field):
+            return None
+        length: Duration = getattr(message, field)
+        seconds = length.seconds + length.nanos / 1e9
+        if not 0 < seconds <= MAX_SECONDS:
+            self.wrong(field, f"must be more than 0 and at most {MAX_SECONDS} seconds")
+        return seconds
+
     def config(self, field: str, message: Struct) -> dict[str, Any]:
         """Return a JSON object of at most 64 KiB."""
         try:
@@ -205,6 +216,10 @@ class Validation:
         if _has_nul(form):
             self.wrong(field, "has a NUL character")
         return form
+
+    def moment(self, field: str, message: Any) -> datetime:  # noqa: ANN401
+        """Return the moment in *field* of *message*, which is required."""
+        return cast("datetime", self._time(field, message, field))
 
     def _time(self, field: str, message: Any, name: str) -> datetime | None:  # noqa: ANN401
         if not message.HasField(name):

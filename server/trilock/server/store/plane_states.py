@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select, update
 
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.release import LiveRow
-from trilock.server.store.clock import to_datetime
+from trilock.server.store.clock import to_datetime, to_optional_datetime
 from trilock.server.store.tables import LiveTable, PlaneStateRow
 
 _BEHIND: Final = 0
@@ -32,6 +32,8 @@ class PlaneState:
     found: str
     attempts: int
     error: str
+    failing_since: datetime | None
+    """When making it so began to fail; None if it did not, or has worked since."""
     next_try: datetime | None
     """None once converged."""
 
@@ -109,5 +111,6 @@ def _to_domain(row: PlaneStateRow, live: LiveRow) -> PlaneState:
         found=row.found,
         attempts=row.attempts,
         error=row.error,
+        failing_since=to_optional_datetime(row.failing_ms),
         next_try=None if converged else to_datetime(row.not_before_ms),
     )

@@ -92,6 +92,22 @@ def list_releases(
     return [_to_domain(row) for row in session.exec(query.offset(offset).limit(limit))]
 
 
+def find_release_at(session: Session, alias: AliasRef, *, at_ms: int) -> Release | None:
+    """Return what was live on *alias* at that time, ms since the epoch; None for nothing."""
+    row = session.exec(
+        select(ReleaseRow)
+        .where(
+            ReleaseRow.model == alias.model,
+            ReleaseRow.alias == alias.alias,
+            col(ReleaseRow.started_ms) <= at_ms,
+        )
+        # Revisions order what a clock that was set back does not.
+        .order_by(col(ReleaseRow.revision).desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _to_domain(row)
+
+
 def go_live(
     session: Session,
     *,
@@ -150,6 +166,7 @@ def go_live(
             state=state.value,
             target=None if target is None else target.number,
             leaves=None if found is None else found.number,
+            leaves_bundle=None if found is None else row.bundle,
             restores=None if restores is None else restores.number,
             revision=revision,
             started_ms=now_ms(),
@@ -286,6 +303,7 @@ def _to_domain(row: ReleaseRow) -> Release:
         state=ReleaseState(row.state),
         target=ref(row.target),
         leaves=ref(row.leaves),
+        leaves_bundle=None if row.leaves_bundle is None else BundleRef(model, row.leaves_bundle),
         restores=ref(row.restores),
         revision=row.revision,
         started=to_datetime(row.started_ms),

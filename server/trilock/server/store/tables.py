@@ -132,6 +132,7 @@ class ReleaseRow(SQLModel, table=True):
     state: str = Field(max_length=16)
     target: Optional[int] = None  # noqa: UP045 - SQLModel reads annotations at run time
     leaves: Optional[int] = None  # noqa: UP045
+    leaves_bundle: Optional[int] = None  # noqa: UP045
     restores: Optional[int] = None  # noqa: UP045
     revision: int = _big()
     started_ms: int = _big()
@@ -176,6 +177,8 @@ class PlaneStateRow(SQLModel, table=True):
     found: str
     attempts: int
     error: str
+    failing_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    """Since when it fails; None if it does not."""
     not_before_ms: int = _big()
 
 

@@ -57,6 +57,7 @@ def _planes(session: Session, operation: Operation) -> tuple[PlaneState, ...]:
         # All followed it, or it would not have ended so. What the row has asked of them
         # since, as when its release was finalized, is none of this operation's.
         return tuple(
-            replace(plane, converged=True, attempts=0, error="", next_try=None) for plane in planes
+            replace(plane, converged=True, attempts=0, error="", failing_since=None, next_try=None)
+            for plane in planes
         )
     return tuple(planes)

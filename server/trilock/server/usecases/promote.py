@@ -96,8 +96,11 @@ def promote(
     request_id: str,
     validate_only: bool,
     principal: str,
+    deadline_seconds: float | None = None,
 ) -> Operation | None:
     """Start the operation that makes *bundle* live on *alias*.
+
+    With *deadline_seconds* it turns back by itself if it is not past its pivot by then.
 
     Returns:
         The operation, which goes on by itself; None for *validate_only*.
@@ -106,7 +109,12 @@ def promote(
         TrilockError: Any refusal that release_service.proto lists under Promote.
     """
     content = request_hash(
-        "promote", alias=str(alias), bundle=str(bundle), window=str(window), plan=plan_id
+        "promote",
+        alias=str(alias),
+        bundle=str(bundle),
+        window=str(window),
+        plan=plan_id,
+        deadline=deadline_seconds,
     )
 
     def started() -> Operation | None:
@@ -146,6 +154,7 @@ def promote(
             cause=Cause(principal=principal, reason=why),
             release=release.ref,
             scopes=(str(alias),),
+            deadline_seconds=deadline_seconds,
         )
 
 
