@@ -31,6 +31,10 @@ test: setup ## Every test, on all cores
 quick: setup ## The tests that start nothing (no Feast, no MLflow, no server process)
 	$(BIN)/pytest --numprocesses auto -m "not slow"
 
+.PHONY: crash
+crash: setup ## Kill trilock at every site, on real planes and both databases (20 minutes)
+	$(BIN)/python -m tests.crash --triples 100
+
 .PHONY: bench
 bench: setup ## Every benchmark: one JSON object a line, against a baseline of the same run
 	@for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done

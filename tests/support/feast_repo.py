@@ -146,6 +146,7 @@ class ForkWorker:
 def _run_forked(request: Mapping[str, Any], sender: children.Sender) -> None:
     from trilock.server.planes.feast.jobs import JOBS  # noqa: PLC0415 - imports Feast
 
+    warnings.simplefilter("ignore")
     try:
         os.chdir(request["base"])
         JOBS[request["job"]](request, sender.send)
@@ -157,20 +158,26 @@ class FeastRepo:
     """A folder with `feature_store.yaml`, Python, data, and git."""
 
     def __init__(self, folder: Path, *, registry: str, online_store: Mapping[str, object]) -> None:
+        """Open what is in *folder*; make it if there is nothing yet."""
         self.folder = folder
         self.yaml = folder / "feature_store.yaml"
-        (folder / "data").mkdir(parents=True)
+        is_new = not (folder / "data").exists()
+        (folder / "data").mkdir(parents=True, exist_ok=True)
         kind = "sql" if "://" in registry else "file"
         self.configure(
             registry={"registry_type": kind, "path": registry}, online_store=dict(online_store)
         )
+        if is_new:
+            self._observe_first()
+
+    def _observe_first(self) -> None:
         for variant in SCALES:
             for number, origin in enumerate(ORIGINS, start=1):
                 self.observe(
                     variant, origin=origin, temp=10.0 * number, at=NOW - timedelta(hours=6)
                 )
         _append(
-            folder / "data" / "airports.parquet",
+            self.folder / "data" / "airports.parquet",
             [{"origin": o, "label": o.lower(), "event_timestamp": NOW} for o in ORIGINS],
         )
 
@@ -329,7 +336,9 @@ class FileWorld(FeastWorld):
 class PostgresWorld(FeastWorld):
     """Registry and online store in PostgreSQL, by default in one database."""
 
-    def __init__(self, folder: Path, *, url: URL, online: URL | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, url: URL, online: URL | None = None, worker: Worker | None = None
+    ) -> None:
         self.url = url
         database = url if online is None else online
         super().__init__(
@@ -344,6 +353,7 @@ class PostgresWorld(FeastWorld):
                 "password": "",
                 "sslmode": "disable",
             },
+            worker=worker,
         )
 
     def break_down(self) -> None:

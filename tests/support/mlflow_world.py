@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest import mock
@@ -137,18 +138,17 @@ def patient_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 
-@pytest.fixture(scope="session")
-def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real pyfunc with a signature, on disk."""
+def save_template(folder: Path, *, inputs: Mapping[str, str]) -> Path:
+    """Save a pyfunc that takes *inputs*, MLflow types by column, and predicts `delay`."""
     import_mlflow()
     from mlflow.models import ModelSignature  # noqa: PLC0415 - late, it takes seconds
     from mlflow.pyfunc import save_model  # noqa: PLC0415
     from mlflow.types import ColSpec, Schema  # noqa: PLC0415
 
     signature = ModelSignature(
-        inputs=Schema([ColSpec("long", "distance")]), outputs=Schema([ColSpec("double", "delay")])
+        inputs=Schema([ColSpec(type_, name) for name, type_ in inputs.items()]),
+        outputs=Schema([ColSpec("double", "delay")]),
     )
-    folder = tmp_path_factory.mktemp("saved-model")
     weights = folder / "weights.bin"
     weights.write_bytes(b"weights")
     with warnings.catch_warnings():
@@ -161,6 +161,12 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pip_requirements=[],
         )
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real pyfunc with a signature, on disk."""
+    return save_template(tmp_path_factory.mktemp("saved-model"), inputs={"distance": "long"})
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from trilock.server.domain.release import LiveRow
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.journal import Journal
 from trilock.server.operations.runner import Runner
+from trilock.server.operations.step import Checkpoint
 from trilock.server.planes.memory.feature_store import MemoryFeatureStore
 from trilock.server.planes.memory.model_registry import MemoryModelRegistry
 from trilock.server.planes.memory.pipeline import MemoryPipeline
@@ -42,6 +43,7 @@ from trilock.server.usecases.record_bundle import record_bundle
 from trilock.server.usecases.register_sink import register_sink
 from trilock.server.usecases.roll_back import StartedRollback, roll_back
 from trilock.server.usecases.runtime import Runtime
+from trilock.server.workers.lease import TTL
 
 WINDOW: Final = Window(start=NOON - timedelta(days=1), end=NOON + timedelta(days=1))
 SINK: Final = SinkRef(MODEL, "predictions")
@@ -53,36 +55,49 @@ ANN: Final = "ann"
 class World:
     """One model, `delay`, its planes, and a warehouse with a table of predictions."""
 
-    def __init__(self, folder: Path) -> None:
+    _ttl: float = TTL
+    """Of leases; seconds."""
+
+    def __init__(self, folder: Path, *, at: Checkpoint = lambda _: None) -> None:
+        self._at = at
         self.registry = MemoryModelRegistry()
         self.features = MemoryFeatureStore()
         self.pipeline = MemoryPipeline()
         self.warehouse = folder / "warehouse.db"
         with closing(sqlite3.connect(self.warehouse)) as connection, connection:
             connection.execute("CREATE TABLE predictions (flight TEXT PRIMARY KEY, delay REAL)")
-        self._sinks = sink_database(f"sqlite:///{self.warehouse}")
-        self._open(folder / "trilock.db")
+        self.warehouse_url = f"sqlite:///{self.warehouse}"
+        self._sinks = sink_database(self.warehouse_url)
+        self._open(f"sqlite:///{folder / 'trilock.db'}")
 
     def beside(self, path: Path) -> "World":
         """Return another trilock on database *path*, a copy or new, in the same outside world."""
         other = copy.copy(self)
-        other._open(path)
+        other._open(f"sqlite:///{path}")
         return other
 
-    def _open(self, path: Path) -> None:
-        self.database = Database(f"sqlite:///{path}", durable=False)
+    def _open(self, url: str) -> None:
+        self.database = Database(url, durable=False)
         SQLModel.metadata.create_all(self.database.engine)
         with self.database.write() as session:
             begin_generation(session)
         self.runtime = Runtime(
             database=self.database, connections=self, journal=Journal(self.database)
         )
-        self._runner = Runner(self.database, self.runtime.journal, steps(self.database, self))
+        self._runner = Runner(
+            self.database,
+            self.runtime.journal,
+            steps(self.database, self),
+            ttl=self._ttl,
+            at=self._at,
+        )
         self._converger = Converger(
             self.database,
             self.runtime.journal,
             Projections(self.database, self),
             on_converged=finish_release,
+            ttl=self._ttl,
+            at=self._at,
         )
 
     # Connections.
@@ -176,16 +191,16 @@ class World:
         assert operation is not None
         return operation
 
-    def finalize(self) -> Operation:
-        operation = finalize(
-            self.runtime,
-            alias=ALIAS,
-            reason="",
-            etag="",
-            request_id="",
-            validate_only=False,
-            principal=ANN,
-        )
+    def finalize(self, **changes: Any) -> Operation:
+        arguments: dict[str, Any] = {
+            "reason": "",
+            "etag": "",
+            "request_id": "",
+            "validate_only": False,
+            "principal": ANN,
+            **changes,
+        }
+        operation = finalize(self.runtime, alias=ALIAS, **arguments)
         assert operation is not None
         return operation
 
@@ -231,7 +246,7 @@ class World:
     def writer(self, release: ReleaseRef) -> SinkWriter:
         with self.database.read() as session:
             epoch = get_release(session, release).epoch
-        return SinkWriter(f"sqlite:///{self.warehouse}", sink=str(SINK), epoch=epoch)
+        return SinkWriter(self.warehouse_url, sink=str(SINK), epoch=epoch)
 
     def write(self, release: ReleaseRef, **delays: float) -> None:
         with self.writer(release) as writer:

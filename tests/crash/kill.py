@@ -1,0 +1,261 @@
+"""One process after the other on one real world: all but the last are killed at a site.
+
+A site is a place in the code of trilock between two things that last: every BEGIN
+and COMMIT of its database, every place between them that the runner, the converger
+or a sink names, and every COMMIT of MLflow and Feast. They are found by running.
+"""
+
+import os
+import shutil
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, event, make_url
+
+from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, violations
+from tests.support.crash import NEVER, Bomb
+from tests.support.real_world import RealWorld, Site
+from trilock.server.workers.lease import free_all
+
+_LIFE_SECONDS: Final = 90
+_END_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.02
+
+
+class KillingBomb(Bomb):
+    """Counts the sites that any thread comes to; the process ends at one of them."""
+
+    def __init__(self, site: int) -> None:
+        super().__init__(site)
+        self._counting = threading.Lock()
+
+    def __call__(self, name: str) -> None:
+        with self._counting:
+            self.seen.append(name)
+            if len(self.seen) == self._site:
+                os.kill(os.getpid(), signal.SIGKILL)
+        if threading.get_ident() == self._thread:
+            self.then(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where the worlds are: a folder, and on PostgreSQL a server."""
+
+    folder: Path
+    postgres: str | None
+    """URL of a database `postgres`; None for SQLite."""
+
+    @property
+    def name(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return "sqlite" if self.postgres is None else "postgresql"
+
+    def site(self, name: str) -> Site:
+        """Return where the world called *name* is."""
+        folder = self.folder / name
+        if self.postgres is None:
+            return Site(
+                folder=folder, store_url=f"sqlite:///{folder / 'trilock.db'}", feast_url=None
+            )
+        urls = [
+            self.postgres.replace("/postgres?", f"/{kind}_{name}?") for kind in ("store", "feast")
+        ]
+        return Site(folder=folder, store_url=urls[0], feast_url=urls[1])
+
+    def create(self, name: str, *, like: str | None = None) -> Site:
+        """Make room for a world called *name*: empty, or a copy of the world *like*."""
+        site = self.site(name)
+        if like is None:
+            site.folder.mkdir()
+        else:
+            # Artifacts are never written again, and MLflow knows them by absolute paths.
+            shutil.copytree(
+                self.folder / like, site.folder, ignore=shutil.ignore_patterns("artifacts")
+            )
+        for database, template in zip(_databases(site), self._templates(like), strict=True):
+            self._execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(database), sql.Identifier(template)
+                )
+            )
+        return site
+
+    def remove(self, name: str) -> None:
+        """Forget the world called *name*."""
+        site = self.site(name)
+        for database in _databases(site):
+            self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        shutil.rmtree(site.folder)
+
+    def _templates(self, like: str | None) -> tuple[str, ...]:
+        if self.postgres is None:
+            return ()
+        return ("template1", "template1") if like is None else _databases(self.site(like))
+
+    def _execute(self, statement: sql.Composed) -> None:
+        assert self.postgres is not None
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def _databases(site: Site) -> tuple[str, ...]:
+    if site.feast_url is None:
+        return ()
+    return tuple(str(make_url(url).database) for url in (site.store_url, site.feast_url))
+
+
+def prepare(ground: Ground) -> None:
+    """Make every beginning, each in a process of its own."""
+    like = None
+    for name, act in BEGINNINGS.items():
+        site = ground.create(name, like=like)
+        problem = in_child(partial(_open_and, act, site))
+        assert problem is None, problem
+        like = name
+
+
+def _open_and(act: Callable[[RealWorld], None], site: Site) -> None:
+    act(RealWorld(site))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One world: a scenario, and the sites at which its processes are killed, in turn."""
+
+    scenario: str
+    kills: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a run."""
+
+    sites: tuple[str, ...]
+    """Those that the last process came to, in order."""
+    violations: tuple[str, ...]
+
+
+def perform(ground: Ground, run: Run) -> Outcome:
+    """Let the processes of *run* live and die, let the last one finish, and look.
+
+    To be called in a process that has opened nothing: it forks, and opens things afterwards.
+    """
+    name = f"run_{uuid4().hex[:12]}"
+    scenario = SCENARIOS[run.scenario]
+    site = ground.create(name, like=scenario.begins)
+    said = site.folder / "said"
+    found = []
+    for kill in run.kills:
+        problem = in_child(partial(_die, site, run.scenario, kill))
+        if problem not in {None, "killed"}:
+            found.append(f"a process was not killed but ended otherwise: {problem}")
+    bomb = KillingBomb(NEVER)
+    world = _live(site, run.scenario, bomb)
+    found += violations(world, scenario, said=said.exists())
+    world.close()
+    ground.remove(name)
+    return Outcome(sites=tuple(bomb.seen), violations=tuple(found))
+
+
+def _live(site: Site, scenario: str, bomb: KillingBomb) -> RealWorld:
+    """Start like a server does, do what the client asks for, and what is due, to the end."""
+    signal.alarm(_LIFE_SECONDS)
+    world = RealWorld(site, at=bomb)
+    if world.database.path is not None:
+        # As under the file's lock: whoever had a lease is dead.
+        free_all(world.database)
+    with bomb.wired(world.database), _vendors_wired(world, bomb):
+        SCENARIOS[scenario].act(world, bomb, site.folder / "said")
+        _settle(world)
+    signal.alarm(0)
+    return world
+
+
+def _die(site: Site, scenario: str, kill: int) -> None:
+    _live(site, scenario, KillingBomb(kill))
+
+
+def _settle(world: RealWorld) -> None:
+    """Drive what is due until nothing is left; wait for the leases of the dead."""
+    pause = threading.Event()
+    for _ in range(round(_END_SECONDS / _LOOK_SECONDS)):
+        world.settle()
+        if not world.busy():
+            return
+        pause.wait(_LOOK_SECONDS)
+
+
+@contextmanager
+def _vendors_wired(world: RealWorld, bomb: Bomb) -> Iterator[None]:
+    """Make every COMMIT of an engine that is not trilock's a site."""
+
+    def commit(connection: Connection) -> None:
+        if connection.engine.url != world.database.engine.url:
+            bomb("commit of a plane")
+
+    event.listen(Engine, "commit", commit)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "commit", commit)
+
+
+def in_child(target: Callable[[], object]) -> str | None:
+    """Run *target* in a fork of this process; return how it ended.
+
+    Returns:
+        None if it returned, `killed` if it killed itself, else what went wrong.
+    """
+    child = Child(target)
+    return child.end()
+
+
+class Child:
+    """A fork of this process, which must have opened nothing and have no threads."""
+
+    def __init__(self, target: Callable[[], object]) -> None:
+        """Start it.
+
+        Args:
+            target: What it does; what it returns, a text or nothing, is `told`.
+        """
+        self.told = ""
+        read, write = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(read)
+            code = 1
+            try:
+                os.write(write, str(target() or "").encode())
+                code = 0
+            except BaseException:  # noqa: BLE001 - it is told to the parent
+                os.write(write, traceback.format_exc(limit=-8).encode())
+            finally:
+                # Not a step of what the parent does at its own end.
+                os._exit(code)
+        os.close(write)
+        self.pipe = os.fdopen(read)
+        """Readable once it has ended."""
+
+    def end(self) -> str | None:
+        """Wait until it has ended; return as `in_child` does."""
+        with self.pipe:
+            self.told = self.pipe.read()
+        _, status = os.waitpid(self._pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGKILL:
+            return "killed"
+        if code == -signal.SIGALRM:
+            return f"it hung for {_LIFE_SECONDS} s"
+        return None if code == 0 else self.told or f"exit code {code}"
