@@ -16,8 +16,14 @@ from tests.support.sink_world import (
     write,
 )
 from trilock.client.sinks import SinkNotOpenError, WriterFencedError
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import SinkError
-from trilock.server.domain.sink import EpochState, MergeCounts, SinkColumn, StagedCount, UndoCounts
+from trilock.server.domain.sink import (
+    MergeCounts,
+    SinkColumn,
+    StagedCount,
+    UndoCounts,
+)
 
 LOG = "CREATE TABLE log (flight integer NOT NULL, delay double precision)"
 LOG_WITH_RELEASE = (

@@ -35,7 +35,7 @@ from trilock.client.sinks import (
     SinkWriter,
     WriterFencedError,
 )
-from trilock.server.domain.sink import EpochState
+from trilock.client.sinks.layout import EpochState
 
 _BATCHES_BEFORE = 3
 

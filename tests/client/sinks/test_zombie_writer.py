@@ -19,7 +19,10 @@ from tests.support.sink_world import (
     database,
     register,
 )
-from trilock.server.domain.sink import EpochState, UndoCounts
+from trilock.client.sinks.layout import EpochState
+from trilock.server.domain.sink import (
+    UndoCounts,
+)
 
 pytestmark = pytest.mark.slow
 

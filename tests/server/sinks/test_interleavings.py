@@ -21,8 +21,12 @@ from tests.support.sink_world import (
     register,
 )
 from trilock.client.sinks import SinkWriter, WriterFencedError
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import SinkError
-from trilock.server.domain.sink import EpochState, MergeCounts, UndoCounts
+from trilock.server.domain.sink import (
+    MergeCounts,
+    UndoCounts,
+)
 from trilock.server.sinks.sql_sink_database import SqlSinkDatabase
 
 Rows = dict[int, float]

@@ -11,12 +11,15 @@ from tests.support.values import MODEL
 from tests.support.world import ANN, SINK, World, world
 from trilock.client.errors import WriterFencedError
 from trilock.client.sinks import SinkWriter
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import PlaneUnavailableError, UnknownConnectionError
 from trilock.server.domain.names import SinkRef
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.ports import SinkDatabase
 from trilock.server.domain.release import ReleaseState
-from trilock.server.domain.sink import EpochState, Sink
+from trilock.server.domain.sink import (
+    Sink,
+)
 from trilock.server.sinks import sqlite_catalog
 from trilock.server.store.plane_states import list_plane_states
 from trilock.server.store.sinks import get_sink

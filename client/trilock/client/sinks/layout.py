@@ -38,17 +38,17 @@ _MAX_IDENTIFIER: Final = 63
 """Bytes; PostgreSQL cuts longer names, which could make two names one."""
 
 
-class FenceState(StrEnum):
-    """What the fence says to a writer that holds the epoch."""
+class EpochState(StrEnum):
+    """What the fence row of one epoch says to a writer that holds the epoch."""
 
     STAGED = "STAGED"
     """Write to the staging table."""
     MERGING = "MERGING"
-    """Wait a moment, then look again."""
+    """Being finalized: wait a moment, then look again."""
     DIRECT = "DIRECT"
     """Write to the table itself."""
     CLOSED = "CLOSED"
-    """Fenced, for good."""
+    """WRITER_FENCED, for good."""
 
 
 class ImageMode(StrEnum):

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from trilock.client.sinks.layout import (
     ColumnName,
-    FenceState,
+    EpochState,
     ImageMode,
     Relation,
     Shape,
@@ -118,8 +118,8 @@ class BatchSql:
         number = dialect.param("number")
 
         self.append = {
-            FenceState.STAGED: self._append(f.staging),
-            FenceState.DIRECT: self._append(f.table),
+            EpochState.STAGED: self._append(f.staging),
+            EpochState.DIRECT: self._append(f.table),
         }
         if not shape.keys:
             return

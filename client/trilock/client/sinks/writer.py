@@ -13,6 +13,7 @@ from typing import Final, Self
 from uuid import uuid4
 
 from trilock.client.errors import WriterFencedError
+from trilock.client.sinks.connect import connect
 from trilock.client.sinks.errors import (
     BatchIdReusedError,
     BatchRejectedError,
@@ -21,7 +22,7 @@ from trilock.client.sinks.errors import (
 )
 from trilock.client.sinks.layout import (
     RELEASE_COLUMN,
-    FenceState,
+    EpochState,
     LayoutVersionError,
     Shape,
     release_number,
@@ -33,7 +34,6 @@ from trilock.client.sinks.session import (
     MissingTableError,
     RefusedError,
     Session,
-    connect,
 )
 from trilock.client.sinks.statements import BatchSql, FenceSql
 
@@ -185,7 +185,7 @@ class SinkWriter:
         self._checkpoint("committed")
         return batch.size
 
-    def _enter(self, session: Session, fences: FenceSql, *, epoch: int) -> tuple[FenceState, Shape]:
+    def _enter(self, session: Session, fences: FenceSql, *, epoch: int) -> tuple[EpochState, Shape]:
         """Hold the fence, and return where to write.
 
         Raises:
@@ -200,16 +200,16 @@ class SinkWriter:
                 raise SinkNotOpenError(
                     sink=self._sink, epoch=epoch, found="its database has no fence for it"
                 )
-            state = FenceState(intended[0][0])
+            state = EpochState(intended[0][0])
         else:
-            state = FenceState(found[0][0])
-        if state is FenceState.CLOSED:
+            state = EpochState(found[0][0])
+        if state is EpochState.CLOSED:
             raise WriterFencedError(
                 f"{self._sink} is closed for release {release_number(epoch)}: it was rolled back; "
                 "nothing was written",
                 metadata={"sink": self._sink, "epoch": str(epoch)},
             )
-        if state is FenceState.MERGING or not found:
+        if state is EpochState.MERGING or not found:
             raise _MergingError
         try:
             return state, Shape.from_json(found[0][1])
@@ -264,7 +264,7 @@ class SinkWriter:
             raise BatchRejectedError(sink=self._sink, what="; ".join(problems))
 
 
-def _apply(session: Session, shape: Shape, *, state: FenceState, number: int, size: int) -> None:
+def _apply(session: Session, shape: Shape, *, state: EpochState, number: int, size: int) -> None:
     """Take the batch from *incoming* to where *state* says.
 
     Raises:
@@ -275,7 +275,7 @@ def _apply(session: Session, shape: Shape, *, state: FenceState, number: int, si
         session.execute(sql.append[state])
         return
     mode = {"mode": state.value, "number": number}
-    if state is FenceState.STAGED:
+    if state is EpochState.STAGED:
         session.execute(sql.capture, mode)
         session.execute(sql.stage)
         return

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from trilock.server.domain.names import SinkRef
 
@@ -35,19 +34,6 @@ class Sink:
     """When it was registered again with other columns, the last time; None if never."""
     alterer: str | None = None
     """Who did that."""
-
-
-class EpochState(StrEnum):
-    """What the fence row of one epoch says to a writer that holds the epoch."""
-
-    STAGED = "STAGED"
-    """Write to the staging table."""
-    MERGING = "MERGING"
-    """Being finalized: wait a moment, then look again."""
-    DIRECT = "DIRECT"
-    """Write to the table itself."""
-    CLOSED = "CLOSED"
-    """WRITER_FENCED, for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trilock.client.sinks.session import is_sqlite
+from trilock.client.sinks.connect import is_sqlite
 from trilock.server.sinks.catalog import Catalog
 from trilock.server.sinks.merge import Checkpoint
 from trilock.server.sinks.records import SinkRecords

@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from trilock.client.sinks.layout import FenceState, Shape
+from trilock.client.sinks.layout import EpochState, Shape
 from trilock.client.sinks.session import Session
 from trilock.server.domain.sink import MergeCounts, UndoCounts
 
@@ -20,7 +20,7 @@ _COLUMNS: Final = (
 class Fence:
     """One fence row."""
 
-    state: FenceState
+    state: EpochState
     shape: Shape | None
     """None if the epoch was closed before it was ever open."""
     merged_through: int
@@ -58,7 +58,7 @@ class Fences:
         state, shape, through, merged, replaced, kept, *undo = found[0]
         undone_through, removed, restored, left, undone = undo
         return Fence(
-            state=FenceState(state),
+            state=EpochState(state),
             shape=Shape.from_json(shape) if shape else None,
             merged_through=through,
             merge=MergeCounts(merged=merged, replaced=replaced, kept=kept),
@@ -67,7 +67,7 @@ class Fences:
             undone=bool(undone),
         )
 
-    def insert(self, state: FenceState, *, shape: Shape | None) -> bool:
+    def insert(self, state: EpochState, *, shape: Shape | None) -> bool:
         """Add the row and return whether there was none."""
         param = self._param
         return bool(
@@ -79,16 +79,16 @@ class Fences:
             )
         )
 
-    def set_state(self, state: FenceState) -> None:
+    def set_state(self, state: EpochState) -> None:
         """Change what writers are told; what was intended has then happened."""
-        closed = f", closed = {self._session.dialect.now}" if state is FenceState.CLOSED else ""
+        closed = f", closed = {self._session.dialect.now}" if state is EpochState.CLOSED else ""
         self._session.execute(
             f"UPDATE {self._fence} SET state = {self._param('state')}{closed} WHERE {self._where}",
             {**self._which, "state": state.value},
         )
         self._session.execute(f"DELETE FROM {self._intent} WHERE {self._where}", self._which)
 
-    def intend(self, state: FenceState) -> None:
+    def intend(self, state: EpochState) -> None:
         """Turn new batches away; those that are open go on."""
         param = self._param
         self._session.execute(
@@ -96,11 +96,11 @@ class Fences:
             f"({param('sink')}, {param('epoch')}, {param('state')}) "
             # A close is for good; a merge that comes late must not hide it.
             f"ON CONFLICT (sink, epoch) DO UPDATE SET state = CASE WHEN {self._intent}.state = "
-            f"'{FenceState.CLOSED}' THEN '{FenceState.CLOSED}' ELSE excluded.state END",
+            f"'{EpochState.CLOSED}' THEN '{EpochState.CLOSED}' ELSE excluded.state END",
             {**self._which, "state": state.value},
         )
 
-    def forget_intent(self, state: FenceState) -> None:
+    def forget_intent(self, state: EpochState) -> None:
         """Let batches in again, as far as the fence does, if *state* is what was intended."""
         self._session.execute(
             f"DELETE FROM {self._intent} WHERE {self._where} AND state = {self._param('state')}",
@@ -159,7 +159,7 @@ class Fences:
         return bool(
             self._session.rows(
                 f"SELECT 1 FROM {self._batch} WHERE {self._where} "
-                f"AND mode = '{FenceState.DIRECT}' AND rows > 0 LIMIT 1",
+                f"AND mode = '{EpochState.DIRECT}' AND rows > 0 LIMIT 1",
                 self._which,
             )
         )

@@ -13,7 +13,7 @@ it is kept as it is.
 from collections.abc import Callable
 from typing import Final
 
-from trilock.client.sinks.layout import FenceState, ImageMode, Shape
+from trilock.client.sinks.layout import EpochState, ImageMode, Shape
 from trilock.client.sinks.session import ConflictError, Dialect, Session
 from trilock.client.sinks.statements import Fragments
 from trilock.server.domain.sink import MergeCounts
@@ -96,16 +96,16 @@ def merge_range(
         ConflictError: Somebody else wrote some of the keys: be careful.
     """
     fence = fences.read(lock=True)
-    if fence is None or fence.shape is None or fence.state is FenceState.CLOSED:
+    if fence is None or fence.shape is None or fence.state is EpochState.CLOSED:
         raise MergeStoppedError
-    if fence.state is FenceState.DIRECT:
+    if fence.state is EpochState.DIRECT:
         return True
     checkpoint("merge:locked")
     if fence.shape.image is None:
         appended = _append(session, fence.shape)
         checkpoint("merge:appended")
         fences.note_merge(through=1, add=MergeCounts(merged=appended, replaced=0, kept=0))
-        fences.set_state(FenceState.DIRECT)
+        fences.set_state(EpochState.DIRECT)
         return True
 
     sql = MergeSql(session.dialect, fence.shape)
@@ -126,7 +126,7 @@ def merge_range(
         fences.note_merge(through=high, add=counts)
     complete = bool(staged < size)
     if complete:
-        fences.set_state(FenceState.DIRECT)
+        fences.set_state(EpochState.DIRECT)
     checkpoint("merge:noted")
     return complete
 

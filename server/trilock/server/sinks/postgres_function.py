@@ -17,7 +17,7 @@ from typing import Final
 from trilock.client.sinks.layout import (
     PREFIX,
     RELEASE_COLUMN,
-    FenceState,
+    EpochState,
     Shape,
     ShapeColumn,
     incoming_name,
@@ -61,7 +61,7 @@ BEGIN
         EXECUTE format('SELECT {SCHEMA}.%I($1, $2)', writer) USING batch_id, rows INTO written;
         RETURN written;
     ELSIF EXISTS (SELECT FROM {SCHEMA}.fence f WHERE f.sink = write.sink
-                  AND f.epoch = write.epoch AND f.state = '{FenceState.CLOSED}') THEN
+                  AND f.epoch = write.epoch AND f.state = '{EpochState.CLOSED}') THEN
         RAISE EXCEPTION 'WRITER_FENCED: % is closed for epoch %', sink, epoch
             USING ERRCODE = '{FENCED}';
     END IF;
@@ -104,10 +104,10 @@ BEGIN
     IF NOT FOUND THEN
         {_into(fences.intended, var("mode"))};
     END IF;
-    IF {var("mode")} = '{FenceState.CLOSED}' THEN
+    IF {var("mode")} = '{EpochState.CLOSED}' THEN
         RAISE EXCEPTION 'WRITER_FENCED: % is closed for epoch %', {var("sink")}, {var("epoch")}
             USING ERRCODE = '{FENCED}';
-    ELSIF {var("shape")} IS NULL OR {var("mode")} = '{FenceState.MERGING}' THEN
+    ELSIF {var("shape")} IS NULL OR {var("mode")} = '{EpochState.MERGING}' THEN
         RAISE EXCEPTION '% is being finalized for epoch %: try again', {var("sink")}, {var("epoch")}
             USING ERRCODE = '{MERGING}';
     END IF;
@@ -145,8 +145,8 @@ def _apply(dialect: _FunctionDialect, shape: Shape) -> str:
     sql, var = BatchSql(dialect, shape), dialect.param
     if not shape.keys:
         return f"""
-    IF {var("mode")} = '{FenceState.STAGED}' THEN {sql.append[FenceState.STAGED]};
-    ELSE {sql.append[FenceState.DIRECT]};
+    IF {var("mode")} = '{EpochState.STAGED}' THEN {sql.append[EpochState.STAGED]};
+    ELSE {sql.append[EpochState.DIRECT]};
     END IF;"""
     resync = f"{sql.resync};" if shape.triggers else ""
     return f"""
@@ -155,7 +155,7 @@ def _apply(dialect: _FunctionDialect, shape: Shape) -> str:
     ELSIF EXISTS ({sql.duplicate_key}) THEN
         RAISE EXCEPTION 'a key is in the batch twice' USING ERRCODE = 'unique_violation';
     END IF;
-    IF {var("mode")} = '{FenceState.STAGED}' THEN
+    IF {var("mode")} = '{EpochState.STAGED}' THEN
         {sql.capture};
         {sql.stage};
     ELSE

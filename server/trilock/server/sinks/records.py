@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from trilock.client.sinks.layout import FenceState
+from trilock.client.sinks.layout import EpochState
 from trilock.client.sinks.session import Session
 from trilock.server.domain.errors import NotFoundError, SinkError
 from trilock.server.domain.sink import Sink
@@ -77,7 +77,7 @@ class SinkRecords:
             fence = _fences(session, sink, epoch=epoch).read(lock=True)
             if fence is None or fence.shape is None:
                 return
-            if fence.state is not FenceState.CLOSED:
+            if fence.state is not EpochState.CLOSED:
                 raise SinkError(sink=name, problems=[f"epoch {epoch} is {fence.state}"])
             self._catalog.drop(session, fence.shape, sink=name, epoch=epoch)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from trilock.client.sinks.layout import (
     RELEASE_COLUMN,
-    FenceState,
+    EpochState,
     Shape,
     image_name,
     release_name,
@@ -19,7 +19,6 @@ from trilock.client.sinks.layout import (
 from trilock.client.sinks.session import ConflictError, LostError, Session
 from trilock.server.domain.errors import CannotUndoError, SinkError
 from trilock.server.domain.sink import (
-    EpochState,
     MergeCounts,
     Sink,
     SinkColumn,
@@ -78,7 +77,7 @@ class SqlSinkDatabase:
         """See SinkDatabase."""
         with self._session(sink) as session:
             fence = self._fence(session, sink, epoch=epoch)
-            return None if fence is None else EpochState(fence.state)
+            return None if fence is None else fence.state
 
     def open_staged(self, sink: Sink, *, epoch: int) -> None:
         """See SinkDatabase."""
@@ -86,8 +85,8 @@ class SqlSinkDatabase:
             self._catalog.prepare(session)
             fence = _fences(session, sink, epoch=epoch).read(lock=True)
             if fence is None:
-                self._open(session, sink, epoch=epoch, state=FenceState.STAGED)
-            elif fence.state not in {FenceState.STAGED, FenceState.MERGING}:
+                self._open(session, sink, epoch=epoch, state=EpochState.STAGED)
+            elif fence.state not in {EpochState.STAGED, EpochState.MERGING}:
                 raise SinkError(
                     sink=str(sink.ref), problems=[f"epoch {epoch} is {fence.state} already"]
                 )
@@ -98,8 +97,8 @@ class SqlSinkDatabase:
             self._catalog.prepare(session)
             fence = _fences(session, sink, epoch=epoch).read(lock=True)
             if fence is None:
-                self._open(session, sink, epoch=epoch, state=FenceState.DIRECT)
-            elif fence.state in {FenceState.STAGED, FenceState.MERGING}:
+                self._open(session, sink, epoch=epoch, state=EpochState.DIRECT)
+            elif fence.state in {EpochState.STAGED, EpochState.MERGING}:
                 raise SinkError(
                     sink=str(sink.ref),
                     problems=[f"epoch {epoch} is {fence.state}: its rows have to be merged"],
@@ -112,19 +111,19 @@ class SqlSinkDatabase:
             with session.transaction():
                 self._catalog.prepare(session)
                 # A row even for an epoch that never was open: it never will be.
-                if fences.insert(FenceState.CLOSED, shape=None):
+                if fences.insert(EpochState.CLOSED, shape=None):
                     return
                 # New batches are turned away from here on, so that they cannot keep
                 # the lock from us.
-                fences.intend(FenceState.CLOSED)
+                fences.intend(EpochState.CLOSED)
             self._checkpoint("close:intended")
 
             def close() -> None:
                 fence = fences.read(lock=True)
-                if fence is not None and fence.state is FenceState.CLOSED:
-                    fences.forget_intent(FenceState.CLOSED)
+                if fence is not None and fence.state is EpochState.CLOSED:
+                    fences.forget_intent(EpochState.CLOSED)
                 else:
-                    fences.set_state(FenceState.CLOSED)
+                    fences.set_state(EpochState.CLOSED)
 
             self._catalog.take_fence(session, close, patience=_CLOSE_SECONDS)
 
@@ -160,7 +159,7 @@ class SqlSinkDatabase:
             self._begin_merge(session, sink, epoch=epoch)
             fences = _fences(session, sink, epoch=epoch)
             fence = fences.read()
-            if fence is not None and fence.shape and fence.state is FenceState.MERGING:
+            if fence is not None and fence.shape and fence.state is EpochState.MERGING:
                 self._merge_ranges(session, sink, fence.shape, fences=fences)
                 fence = fences.read()
             assert fence is not None  # noqa: S101 - rows of fences are never deleted
@@ -171,7 +170,7 @@ class SqlSinkDatabase:
         with self._session(sink) as session:
             fences = _fences(session, sink, epoch=epoch)
             fence = self._fence(session, sink, epoch=epoch)
-            if fence is None or fence.state is not FenceState.CLOSED:
+            if fence is None or fence.state is not EpochState.CLOSED:
                 state = "not there" if fence is None else fence.state
                 raise SinkError(
                     sink=str(sink.ref),
@@ -205,8 +204,8 @@ class SqlSinkDatabase:
             assert fence is not None  # noqa: S101 - rows of fences are never deleted
             return fence.undo
 
-    def _open(self, session: Session, sink: Sink, *, epoch: int, state: FenceState) -> None:
-        table = self._current(session, sink, exact=state is FenceState.STAGED)
+    def _open(self, session: Session, sink: Sink, *, epoch: int, state: EpochState) -> None:
+        table = self._current(session, sink, exact=state is EpochState.STAGED)
         name = str(sink.ref)
         shape = Shape(
             table=table.relation,
@@ -243,35 +242,35 @@ class SqlSinkDatabase:
     def _begin_merge(self, session: Session, sink: Sink, *, epoch: int) -> None:
         """Make a STAGED epoch MERGING, with no batch open."""
         fence = self._fence(session, sink, epoch=epoch)
-        if fence is None or fence.state is FenceState.CLOSED:
+        if fence is None or fence.state is EpochState.CLOSED:
             state = "not open" if fence is None else "CLOSED"
             raise SinkError(
                 sink=str(sink.ref), problems=[f"epoch {epoch} is {state}: nothing can be merged"]
             )
-        if fence.state is FenceState.DIRECT:
+        if fence.state is EpochState.DIRECT:
             return
         self._current(session, sink, exact=True)
         if not self._has_staging(session, fence):
             raise SinkError(
                 sink=str(sink.ref), problems=[f"the staging table of epoch {epoch} is gone"]
             )
-        if fence.state is FenceState.MERGING:
+        if fence.state is EpochState.MERGING:
             return
         fences = _fences(session, sink, epoch=epoch)
         with session.transaction():
-            fences.intend(FenceState.MERGING)
+            fences.intend(EpochState.MERGING)
         self._checkpoint("merge:intended")
 
         def begin() -> None:
             held = fences.read(lock=True)
-            if held is not None and held.state is FenceState.STAGED:
-                fences.set_state(FenceState.MERGING)
+            if held is not None and held.state is EpochState.STAGED:
+                fences.set_state(EpochState.MERGING)
 
         try:
             self._catalog.take_fence(session, begin, patience=_MERGE_SECONDS)
         except LostError:
             with session.transaction():
-                fences.forget_intent(FenceState.MERGING)
+                fences.forget_intent(EpochState.MERGING)
             raise
         self._checkpoint("merge:begun")
 

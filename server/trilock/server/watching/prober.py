@@ -4,11 +4,11 @@ import logging
 import threading
 from typing import Final
 
+from trilock.client.sinks.layout import EpochState
 from trilock.server.checks.readiness import readiness
 from trilock.server.domain.errors import TrilockError
 from trilock.server.domain.ports import Connections
 from trilock.server.domain.release import LiveRow, ReleaseState
-from trilock.server.domain.sink import EpochState
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
 from trilock.server.store.readiness import put_readiness

@@ -14,12 +14,12 @@ from typing import ClassVar
 
 from sqlmodel import Session
 
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import CannotUndoError, TrilockError, UnavailableError
 from trilock.server.domain.names import SinkRef
 from trilock.server.domain.ports import Connections, SinkDatabase
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.domain.sink import (
-    EpochState,
     MergeCounts,
     Sink,
     StagedRows,

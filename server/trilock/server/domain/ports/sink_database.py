@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.sink import (
-    EpochState,
     MergeCounts,
     Sink,
     SinkColumn,

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import SinkError
 from trilock.server.domain.operation import Json
 from trilock.server.domain.ports import Connections
-from trilock.server.domain.sink import EpochState
 from trilock.server.operations.steps.sink_of import sink_of
 from trilock.server.store.database import Database
 
