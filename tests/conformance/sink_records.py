@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.sink_world import PREDICTIONS, SinkWorld, database, flights, register, write
 from trilock.server.domain.errors import NotFoundError, SinkError
+from trilock.server.domain.receipt import RowState, WrittenRow
 from trilock.server.sinks.connect import sink_records
-from trilock.server.sinks.receipt import RowState, WrittenRow
 
 
 class SinkRecordsContract:
@@ -29,10 +29,11 @@ class SinkRecordsContract:
         receipt = records.receipt(sink, epoch=4)
 
         assert in_the_soak == {RowState.APART: 4}
-        assert [(b.batch_id, b.rows, b.direct) for b in receipt.batches] == [
-            ("staged", 4, False),
-            ("direct", 2, True),
-        ]
+        written = receipt.written
+        assert (written.batches, written.rows, written.direct_rows) == (2, 6, 2)
+        assert written.first is not None
+        assert written.last is not None
+        assert datetime.fromisoformat(written.first) <= datetime.fromisoformat(written.last)
         assert receipt.rows == {
             RowState.PRESENT: 2,
             RowState.KEPT: 1,
@@ -88,7 +89,7 @@ class SinkRecordsContract:
         opened.close(sink, epoch=4)
         opened.undo(sink, epoch=4)
 
-        query = sink_records(world.url).backfill_sql(sink, epoch=4)
+        query = sink_records(world.url).receipt(sink, epoch=4).backfill_sql
 
         assert world.sql(query) == [(3,), (7,)]
 
@@ -96,7 +97,7 @@ class SinkRecordsContract:
         world.sql("CREATE TABLE plain (flight integer)")
         world.sql("CREATE TABLE marked (flight integer, trilock_release text)")
         records = sink_records(world.url)
-        told = {}
+        told, listed = {}, {}
         for table in ("plain", "marked"):
             name = f"models/delay/sinks/{table}"
             sink, opened = register(world, table=table, keys=(), name=name), database(world)
@@ -105,8 +106,13 @@ class SinkRecordsContract:
             staged = records.receipt(sink, epoch=4).rows
             opened.merge(sink, epoch=4)
             told[table] = (staged, records.receipt(sink, epoch=4).rows)
-            assert list(records.written(sink, epoch=4)) == []
+            listed[table] = [(row.key, row.state) for row in records.written(sink, epoch=4)]
 
+        release = "models/delay/releases/4@4"
+        assert listed == {
+            "plain": [],
+            "marked": [((1, release), RowState.PRESENT), ((1, release), RowState.PRESENT)],
+        }
         assert told == {
             "plain": ({RowState.APART: 2}, None),
             "marked": ({RowState.APART: 2}, {RowState.PRESENT: 2}),
@@ -128,8 +134,8 @@ class SinkRecordsContract:
         with pytest.raises(SinkError, match="epoch 4 is DIRECT"):
             records.purge(sink, epoch=4)
         opened.close(sink, epoch=4)
-        records.purge(sink, epoch=4)
-        records.purge(sink, epoch=4)
+        assert records.purge(sink, epoch=4)
+        assert not records.purge(sink, epoch=4)
 
         with pytest.raises(SinkError, match="epoch 4 was purged"):
             records.receipt(sink, epoch=4)

@@ -24,7 +24,7 @@ from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.names import AliasRef, ReleaseRef, SinkRef
 from trilock.server.domain.operation import Operation
-from trilock.server.domain.ports import Planes, SinkDatabase, Window
+from trilock.server.domain.ports import Planes, SinkDatabase, SinkRecords, Window
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.journal import Journal
@@ -33,7 +33,7 @@ from trilock.server.operations.step import Checkpoint
 from trilock.server.planes.memory.feature_store import MemoryFeatureStore
 from trilock.server.planes.memory.model_registry import MemoryModelRegistry
 from trilock.server.planes.memory.pipeline import MemoryPipeline
-from trilock.server.sinks.connect import sink_database
+from trilock.server.sinks.connect import sink_database, sink_records
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database
 from trilock.server.store.releases import get_release, require_live
@@ -128,6 +128,10 @@ class World:
                 kind="sink connection", name=connection, known=["warehouse"]
             )
         return self._sinks
+
+    def sink_records(self, connection: str) -> SinkRecords:
+        self.sink_database(connection)
+        return sink_records(f"sqlite:///{self.warehouse}")
 
     # What users do.
 

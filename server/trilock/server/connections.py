@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.names import AliasRef
-from trilock.server.domain.ports import Planes, SinkDatabase
+from trilock.server.domain.ports import Planes, SinkDatabase, SinkRecords
 from trilock.server.settings import (
     FeastConnection,
     GitConnection,
@@ -79,11 +79,24 @@ class SettingsConnections:
         def make() -> SinkDatabase:
             from trilock.server.sinks.connect import sink_database  # noqa: PLC0415 - on first use
 
-            own = self._settings.database.url.get_secret_value()
-            file = Path(own.removeprefix("sqlite:///")) if own.startswith("sqlite:///") else None
-            return sink_database(settings.url.get_secret_value(), forbidden=file)
+            return sink_database(settings.url.get_secret_value(), forbidden=self._own_file())
 
         return self._once("sink", connection, make)
+
+    def sink_records(self, connection: str) -> SinkRecords:
+        """See Connections."""
+        settings = self._named(connection, SinkConnection)
+
+        def make() -> SinkRecords:
+            from trilock.server.sinks.connect import sink_records  # noqa: PLC0415 - on first use
+
+            return sink_records(settings.url.get_secret_value(), forbidden=self._own_file())
+
+        return self._once("sink_records", connection, make)
+
+    def _own_file(self) -> Path | None:
+        own = self._settings.database.url.get_secret_value()
+        return Path(own.removeprefix("sqlite:///")) if own.startswith("sqlite:///") else None
 
     def warm(self) -> None:
         """Load what the first use of every model would load; errors are that use's to tell."""

@@ -12,6 +12,7 @@ from trilock.client.sinks.errors import (
     SinkUnavailableError,
     SinkWriteError,
 )
+from trilock.client.sinks.quarantine import quarantined
 from trilock.client.sinks.writer import SinkWriter
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "SinkWriteError",
     "SinkWriter",
     "WriterFencedError",
+    "quarantined",
 ]

@@ -79,6 +79,10 @@ class PostgresDialect:
         b = ", ".join(f"{right}.{self.quote(name)}" for name in names)
         return f"pg_catalog.record_image_eq(ROW({a}), ROW({b}))"
 
+    def moment(self, expression: str) -> str:
+        """See Dialect."""
+        return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
     def lock_rows(self, alias: str) -> str:
         """See Dialect."""
         return f"FOR UPDATE OF {alias}"

@@ -82,6 +82,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def moment(self, expression: str) -> str:
+        """Return the text of a time of trilock's own tables: ISO 8601 in UTC."""
+        ...
+
     def lock_rows(self, alias: str) -> str:
         """Return the end of a SELECT that locks the rows of the table *alias*."""
         ...

@@ -82,6 +82,10 @@ class SqliteDialect:
             f"{a} IS {b} COLLATE BINARY AND typeof({a}) = typeof({b})" for a, b in pairs
         )
 
+    def moment(self, expression: str) -> str:
+        """See Dialect."""
+        return f"CAST({expression} AS text)"
+
     def lock_rows(self, alias: str) -> str:
         """See Dialect."""
         del alias

@@ -5,7 +5,7 @@ from pathlib import Path
 from trilock.client.sinks.connect import is_sqlite
 from trilock.server.sinks.catalog import Catalog
 from trilock.server.sinks.merge import Checkpoint
-from trilock.server.sinks.records import SinkRecords
+from trilock.server.sinks.records import SqlSinkRecords
 from trilock.server.sinks.sql_sink_database import SqlSinkDatabase
 
 
@@ -26,9 +26,9 @@ def sink_database(
     return SqlSinkDatabase(_catalog(url, forbidden=forbidden), checkpoint=checkpoint)
 
 
-def sink_records(url: str, *, forbidden: Path | None = None) -> SinkRecords:
+def sink_records(url: str, *, forbidden: Path | None = None) -> SqlSinkRecords:
     """Return what the database of sinks at *url* has recorded. See `sink_database`."""
-    return SinkRecords(_catalog(url, forbidden=forbidden))
+    return SqlSinkRecords(_catalog(url, forbidden=forbidden))
 
 
 def _catalog(url: str, *, forbidden: Path | None) -> Catalog:

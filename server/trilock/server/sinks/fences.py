@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from trilock.client.sinks.apart import Progress
 from trilock.client.sinks.layout import EpochState, Shape
 from trilock.client.sinks.session import Session
 from trilock.server.domain.sink import MergeCounts, UndoCounts
@@ -30,6 +31,15 @@ class Fence:
     undo: UndoCounts
     undone: bool
     """Whether the undo is complete."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far merge and undo are, in the words of the writers' side."""
+        return Progress(
+            merged_through=self.merged_through,
+            undone_through=self.undone_through,
+            undone=self.undone,
+        )
 
 
 class Fences:

@@ -8,81 +8,33 @@ has one row for each key that was ever written, in the transaction that wrote it
 # ruff: noqa: S608
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from trilock.client.sinks.layout import RELEASE_COLUMN, ImageMode, Shape
-from trilock.client.sinks.session import Dialect, Session
+from trilock.client.sinks.apart import apart_condition, apart_source, stream_apart
+from trilock.client.sinks.layout import RELEASE_COLUMN, EpochState, ImageMode, Shape
+from trilock.client.sinks.session import Dialect, Row, Session
 from trilock.client.sinks.statements import Fragments
+from trilock.server.domain.receipt import RowState, WrittenBatches, WrittenRow
 from trilock.server.sinks.fences import Fence
-from trilock.server.sinks.staged import held_apart
 
 _OTHERS: Final = 20
 """How many other epochs are asked whether a row is theirs; the newest first."""
 
 
-class RowState(StrEnum):
-    """What became of a row that the epoch wrote."""
-
-    APART = "APART"
-    """It is not in the table: staged, in quarantine, or taken out again."""
-    KEPT = "KEPT"
-    """It is not in the table, since somebody else had written the key first."""
-    PRESENT = "PRESENT"
-    """It is in the table, as the epoch wrote it."""
-    REPLACED = "REPLACED"
-    """It was in the table; now there is another row of the same key."""
-    GONE = "GONE"
-    """It was in the table; now there is no row of the key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenBatch:
-    """One batch of the epoch."""
-
-    batch_id: str
-    rows: int
-    direct: bool
-    """Whether it went to the table itself."""
-    written: str
-    """When, by the database's clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenRow:
-    """One row that the epoch wrote, under its last content."""
-
-    key: tuple[Any, ...]
-    state: RowState
-    batch_id: str
-    """The batch that wrote it last."""
-    written: str
-    replaced_by: int | None
-    """The epoch of the same sink whose row is there instead, if it is one's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What one epoch put where, in numbers."""
-
-    batches: tuple[WrittenBatch, ...]
-    rows: dict[RowState, int] | None
-    """None where nothing tells: an append-only table without a release column."""
-
-
-def read_batches(session: Session, *, sink: str, epoch: int) -> tuple[WrittenBatch, ...]:
-    """Return the batches of the epoch, oldest first."""
+def read_totals(session: Session, *, sink: str, epoch: int) -> WrittenBatches:
+    """Return the batches of the epoch, together."""
     dialect = session.dialect
-    found = session.rows(
-        f"SELECT batch_id, rows, mode, CAST(written AS text) FROM {dialect.own('batch')} "
-        f"WHERE sink = {dialect.param('sink')} AND epoch = {dialect.param('epoch')} "
-        "ORDER BY number",
+    direct = f"CASE WHEN mode = '{EpochState.DIRECT}' THEN rows ELSE 0 END"
+    ((batches, rows, direct_rows, first, last),) = session.rows(
+        f"SELECT count(*), CAST(coalesce(sum(rows), 0) AS bigint), "
+        f"CAST(coalesce(sum({direct}), 0) AS bigint), "
+        f"{dialect.moment('min(written)')}, {dialect.moment('max(written)')} "
+        f"FROM {dialect.own('batch')} "
+        f"WHERE sink = {dialect.param('sink')} AND epoch = {dialect.param('epoch')}",
         {"sink": sink, "epoch": epoch},
     )
-    return tuple(
-        WrittenBatch(batch_id=name, rows=rows, direct=mode == "DIRECT", written=written)
-        for name, rows, mode, written in found
+    return WrittenBatches(
+        batches=batches, rows=rows, direct_rows=direct_rows, first=first, last=last
     )
 
 
@@ -98,10 +50,8 @@ def count_rows(session: Session, fence: Fence, *, direct: bool) -> dict[RowState
             _bounds(fence),
         )
         return {RowState(state): count for state, count in counted}
-    if fence.undone or not fence.merged_through:
-        ((apart,),) = session.rows(f"SELECT count(*) FROM {f.staging}")
-    else:
-        apart = 0
+    source = apart_source(session.dialect, shape, fence.progress)
+    apart = session.rows(f"SELECT count(*) {source[0]}", source[1])[0][0] if source else 0
     if RELEASE_COLUMN not in shape.names:
         return None if fence.merged_through or direct else _some({RowState.APART: apart})
     ((present,),) = session.rows(
@@ -115,14 +65,17 @@ def count_rows(session: Session, fence: Fence, *, direct: bool) -> dict[RowState
 def stream_rows(
     session: Session, fence: Fence, *, others: Sequence[tuple[int, Shape]]
 ) -> Iterator[WrittenRow]:
-    """Yield the rows of a sink with keys, in key order. In a transaction.
+    """Yield the rows, in key order. In a transaction.
 
     Args:
         session: The connection.
         fence: The fence of the epoch.
         others: Other epochs of the table, the newest first.
     """
-    if fence.shape is None or not fence.shape.keys:
+    if fence.shape is None:
+        return
+    if not fence.shape.keys:
+        yield from _stream_appended(session, fence, fence.shape)
         return
     f = Fragments(session.dialect, fence.shape)
     order = ", ".join(str(n + 1) for n in range(len(fence.shape.keys)))
@@ -135,6 +88,24 @@ def stream_rows(
             written=written,
             replaced_by=replaced_by,
         )
+
+
+def _stream_appended(session: Session, fence: Fence, shape: Shape) -> Iterator[WrittenRow]:
+    """Yield the rows that the release column or the staging table tells from all others."""
+    for row in stream_apart(session, shape, fence.progress):
+        yield _appended(row, RowState.APART)
+    if RELEASE_COLUMN not in shape.names:
+        return
+    f = Fragments(session.dialect, shape)
+    order = ", ".join(str(n + 1) for n in range(len(shape.names)))
+    own = f"t.{session.dialect.quote(RELEASE_COLUMN)} = {session.dialect.param('release')}"
+    query = f"SELECT {f.names('t')} FROM {f.table} t WHERE {own} ORDER BY {order}"
+    for row in session.stream(query, {"release": shape.release}):
+        yield _appended(row, RowState.PRESENT)
+
+
+def _appended(row: Row, state: RowState) -> WrittenRow:
+    return WrittenRow(key=row, state=state, batch_id="", written="", replaced_by=None)
 
 
 def backfill_sql(dialect: Dialect, shape: Shape) -> str:
@@ -158,7 +129,7 @@ def _bounds(fence: Fence) -> dict[str, int]:
 
 def _rows_sql(f: Fragments, *, others: Sequence[tuple[int, Shape]]) -> str:
     param = f.dialect.param
-    apart = held_apart(f, merged=param("merged"), undone=param("undone"))
+    apart = apart_condition(f, merged=param("merged"), undone=param("undone"))
     state = (
         f"CASE WHEN b.{f.mode} = '{ImageMode.KEPT}' THEN '{RowState.KEPT}' "
         f"WHEN {apart} THEN '{RowState.APART}' WHEN {f.absent} THEN '{RowState.GONE}' "
@@ -169,7 +140,8 @@ def _rows_sql(f: Fragments, *, others: Sequence[tuple[int, Shape]]) -> str:
         f"CASE WHEN {f.absent} OR {f.same('t', 's')} THEN NULL {theirs} END" if theirs else "NULL"
     )
     return (
-        f"SELECT {f.keys('b')}, {state} AS state, n.batch_id, CAST(n.written AS text), "
+        f"SELECT {f.keys('b')}, {state} AS state, coalesce(n.batch_id, ''), "
+        f"coalesce({f.dialect.moment('n.written')}, ''), "
         f"{replaced_by} FROM {f.image} b JOIN {f.staging} s ON {f.on('s', 'b')} "
         f"LEFT JOIN {f.table} t ON {f.on('t', 'b')} "
         f"LEFT JOIN {f.dialect.own('batch')} n ON n.number = b.{f.batch}"

@@ -6,41 +6,36 @@ from typing import Any
 from trilock.client.sinks.layout import EpochState
 from trilock.client.sinks.session import Session
 from trilock.server.domain.errors import NotFoundError, SinkError
+from trilock.server.domain.receipt import Receipt, WrittenRow
 from trilock.server.domain.sink import Sink
 from trilock.server.sinks.catalog import Catalog
 from trilock.server.sinks.fences import Fence, Fences
-from trilock.server.sinks.receipt import (
-    Receipt,
-    WrittenRow,
-    backfill_sql,
-    count_rows,
-    read_batches,
-    stream_rows,
-)
+from trilock.server.sinks.receipt import backfill_sql, count_rows, read_totals, stream_rows
 from trilock.server.sinks.sessions import session_of
 from trilock.server.sinks.staged import stream_staged
 
 
-class SinkRecords:
-    """Reads what was recorded of epochs, and deletes it when it has served.
-
-    Every method raises NotFoundError for an epoch that never was open, SinkError
-    for one that was purged, and PlaneUnavailableError when nobody answers.
-    """
+class SqlSinkRecords:
+    """Implements SinkRecords."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     def receipt(self, sink: Sink, *, epoch: int) -> Receipt:
-        """Return what *epoch* wrote, in numbers."""
+        """See SinkRecords."""
         with session_of(self._catalog, str(sink.ref)) as session, session.snapshot():
             fence = self._fence(session, sink, epoch=epoch)
-            batches = read_batches(session, sink=str(sink.ref), epoch=epoch)
-            direct = any(batch.direct and batch.rows for batch in batches)
-            return Receipt(batches=batches, rows=count_rows(session, fence, direct=direct))
+            written = read_totals(session, sink=str(sink.ref), epoch=epoch)
+            shape = fence.shape
+            return Receipt(
+                written=written,
+                rows=count_rows(session, fence, direct=written.direct_rows > 0),
+                columns=(shape.keys or shape.names) if shape else (),
+                backfill_sql=backfill_sql(session.dialect, shape) if shape else "",
+            )
 
     def written(self, sink: Sink, *, epoch: int) -> Iterator[WrittenRow]:
-        """Yield each row that *epoch* wrote, in key order; none for an append-only sink."""
+        """See SinkRecords."""
         with session_of(self._catalog, str(sink.ref)) as session, session.snapshot():
             fence = self._fence(session, sink, epoch=epoch)
             others = [
@@ -53,33 +48,27 @@ class SinkRecords:
             yield from stream_rows(session, fence, others=others)
 
     def held_apart(self, sink: Sink, *, epoch: int) -> Iterator[dict[str, Any]]:
-        """Yield the rows that are staged or in quarantine, in key order, ready to be replayed."""
+        """See SinkRecords."""
         with session_of(self._catalog, str(sink.ref)) as session, session.snapshot():
             fence = self._fence(session, sink, epoch=epoch)
             names = fence.shape.names if fence.shape else ()
             for row in stream_staged(session, fence):
                 yield dict(zip(names, row, strict=True))
 
-    def backfill_sql(self, sink: Sink, *, epoch: int) -> str:
-        """Return a query for what a backfill has to redo after *epoch*."""
-        with session_of(self._catalog, str(sink.ref)) as session:
-            fence = self._fence(session, sink, epoch=epoch)
-            return backfill_sql(session.dialect, fence.shape) if fence.shape else ""
-
-    def purge(self, sink: Sink, *, epoch: int) -> None:
-        """Delete the rows that are kept of a closed epoch; it can then not be undone. Idempotent.
-
-        Raises:
-            SinkError: The epoch is not closed.
-        """
+    def purge(self, sink: Sink, *, epoch: int) -> bool:
+        """See SinkRecords."""
         name = str(sink.ref)
         with session_of(self._catalog, name) as session, session.transaction():
+            if not self._catalog.prepared(session):
+                return False
             fence = _fences(session, sink, epoch=epoch).read(lock=True)
             if fence is None or fence.shape is None:
-                return
+                return False
             if fence.state is not EpochState.CLOSED:
                 raise SinkError(sink=name, problems=[f"epoch {epoch} is {fence.state}"])
+            there = self._catalog.exists(session, fence.shape.staging)
             self._catalog.drop(session, fence.shape, sink=name, epoch=epoch)
+            return there
 
     def _fence(self, session: Session, sink: Sink, *, epoch: int) -> Fence:
         name = f"epoch {epoch} of {sink.ref}"

@@ -1,4 +1,4 @@
-"""What an epoch holds apart from the table: staged, not merged, or taken out again."""
+"""How much an epoch holds apart from the table, counted and digested."""
 
 # What is formatted into statements is identifiers, quoted by the dialect.
 
@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from trilock.client.sinks.layout import ImageMode
-from trilock.client.sinks.session import NO_PARAMS, Params, Row, Session
-from trilock.client.sinks.statements import Fragments
+from trilock.client.sinks.apart import apart_source, stream_apart
+from trilock.client.sinks.session import Row, Session
 from trilock.server.domain.sink import StagedCount, StagedRows
 from trilock.server.sinks.fences import Fence
 
@@ -38,8 +37,10 @@ def staged_rows(session: Session, fence: Fence) -> StagedRows:
 
 def count_staged(session: Session, fence: Fence) -> StagedCount:
     """Return how many rows the epoch holds apart. In a transaction."""
-    source = _held_apart(session, fence)
-    if fence.shape is None or source is None:
+    if fence.shape is None:
+        return StagedCount(rows=0)
+    source = apart_source(session.dialect, fence.shape, fence.progress)
+    if source is None:
         return StagedCount(rows=0)
     ((rows,),) = session.rows(f"SELECT count(*) {source[0]}", source[1])
     return StagedCount(rows=int(rows))
@@ -47,41 +48,8 @@ def count_staged(session: Session, fence: Fence) -> StagedCount:
 
 def stream_staged(session: Session, fence: Fence) -> Iterator[Row]:
     """Yield the rows that the epoch holds apart, in key order. In a transaction."""
-    shape, source = fence.shape, _held_apart(session, fence)
-    if shape is None or source is None:
-        return
-    f = Fragments(session.dialect, shape)
-    # Without keys rows are ordered by all of their columns.
-    columns = ", ".join(str(n + 1) for n in range(len(shape.names)))
-    order = columns if shape.image is None else f.keys("s")
-    yield from session.stream(f"SELECT {f.names('s')} {source[0]} ORDER BY {order}", source[1])
-
-
-def _held_apart(session: Session, fence: Fence) -> tuple[str, Params] | None:
-    """Return `FROM ... WHERE ...` over the rows held apart, as `s`; None if there are none."""
-    shape = fence.shape
-    if shape is None:
-        return None
-    f = Fragments(session.dialect, shape)
-    if shape.image is None:
-        if fence.merged_through and not fence.undone:
-            return None
-        return f"FROM {f.staging} s", NO_PARAMS
-    param = session.dialect.param
-    source = (
-        f"FROM {f.staging} s JOIN {f.image} b ON {f.on('s', 'b')} "
-        f"WHERE {held_apart(f, merged=param('merged'), undone=param('undone'))}"
-    )
-    return source, {"merged": fence.merged_through, "undone": fence.undone_through}
-
-
-def held_apart(f: Fragments, *, merged: str, undone: str) -> str:
-    """Return the condition that the epoch's row of an image row `b` is not in the table."""
-    staged, kept, left = ImageMode.STAGED, ImageMode.KEPT, ImageMode.LEFT
-    return (
-        f"(b.{f.mode} = '{kept}' OR b.{f.mode} = '{staged}' AND b.{f.seq} > {merged} "
-        f"OR b.{f.mode} <> '{left}' AND b.{f.seq} <= {undone})"
-    )
+    if fence.shape is not None:
+        yield from stream_apart(session, fence.shape, fence.progress)
 
 
 def _key(row: Row | None, at: list[int]) -> str | None:

@@ -12,6 +12,7 @@ from trilock.server.domain.ports.feature_store import FeatureStore, Progress, Vi
 from trilock.server.domain.ports.model_registry import ModelRegistry
 from trilock.server.domain.ports.pipeline import Pipeline, Restorability
 from trilock.server.domain.ports.sink_database import SinkDatabase
+from trilock.server.domain.ports.sink_records import SinkRecords
 
 __all__ = [
     "Connections",
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "Restorability",
     "SinkDatabase",
+    "SinkRecords",
     "ViewState",
     "Window",
 ]

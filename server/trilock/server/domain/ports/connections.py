@@ -9,6 +9,7 @@ from trilock.server.domain.ports.feature_store import FeatureStore
 from trilock.server.domain.ports.model_registry import ModelRegistry
 from trilock.server.domain.ports.pipeline import Pipeline
 from trilock.server.domain.ports.sink_database import SinkDatabase
+from trilock.server.domain.ports.sink_records import SinkRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,14 @@ class Connections(Protocol):
 
     def sink_database(self, connection: str) -> SinkDatabase:
         """Return the database behind *connection*.
+
+        Raises:
+            UnknownConnectionError: The settings have no such connection for sinks.
+        """
+        ...
+
+    def sink_records(self, connection: str) -> SinkRecords:
+        """Return what the database behind *connection* remembers of releases.
 
         Raises:
             UnknownConnectionError: The settings have no such connection for sinks.
