@@ -3,6 +3,7 @@
     MODEL[@ALIAS]   delay, delay@canary, @canary, models/delay/aliases/canary, or nothing
     BUNDLE          17, delay/17, models/delay/bundles/17
     SINK            predictions, delay/predictions, models/delay/sinks/predictions
+    RELEASE         4, delay/4, models/delay/releases/4
     SCHEMA          delay_v1/3, featureSchemas/delay_v1/versions/3
     OPERATION       the id, or operations/ID
     TIME            ISO 8601; without an offset it is UTC
@@ -80,6 +81,14 @@ class Names:
             UsageError: It is malformed, or no single model is meant.
         """
         return self._child(text, "sinks", kind="SINK")
+
+    def release(self, text: str) -> str:
+        """Return the full name of the release that *text* spells.
+
+        Raises:
+            UsageError: It is malformed, or no single model is meant.
+        """
+        return self._child(text, "releases", kind="RELEASE")
 
     def _child(self, text: str, collection: str, *, kind: str) -> str:
         if text.count("/") > 1:

@@ -1,9 +1,9 @@
-"""From a live bundle to a writer of one of its model's sinks: the one place that knows both."""
+"""From what the server says to a sink's own database: the one place that knows both."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from trilock.client.errors import InvalidError
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from trilock.client._blocking import Client
     from trilock.client.live import LiveBundle
     from trilock.client.sinks import SinkWriter
+    from trilock.v1.receipt_pb2 import Receipt
+    from trilock.v1.sink_pb2 import Sink
 
 
 def sink_writer(
@@ -28,7 +30,11 @@ def sink_writer(
 def _url_of(client: Client, name: str, connections: Mapping[str, str]) -> str:
     from trilock.v1.sink_service_pb2 import GetSinkRequest  # noqa: PLC0415
 
-    connection = client.sinks.GetSink(GetSinkRequest(name=name)).sink.connection
+    return _chosen(connections, client.sinks.GetSink(GetSinkRequest(name=name)).sink, name)
+
+
+def _chosen(connections: Mapping[str, str], named: Sink | Receipt, name: str) -> str:
+    connection = named.connection
     if connection not in connections:
         known = ", ".join(sorted(connections)) or "none"
         raise InvalidError(
@@ -37,3 +43,32 @@ def _url_of(client: Client, name: str, connections: Mapping[str, str]) -> str:
             metadata={"kind": "connection", "name": connection},
         )
     return connections[connection]
+
+
+def quarantine_of(
+    client: Client, release: str, sink: str, *, connections: Mapping[str, str] | str
+) -> Iterator[dict[str, Any]]:
+    """Return the rows of *release* that are held apart from the table, for a replay.
+
+    Args:
+        client: Says which epoch and which connection those are.
+        release: For example `models/delay/releases/4`.
+        sink: The sink's short name, e.g. `predictions`.
+        connections: URLs of the caller's own by the names that the server's settings
+            have for them; or the URL alone.
+
+    Raises:
+        NotFoundError: There is no such release or sink, or it never wrote there.
+        InvalidError: The sink's connection is not in *connections*.
+        PreconditionError: The rows were purged.
+        UnavailableError: The sink's database does not answer.
+    """
+    from trilock.client.sinks.quarantine import quarantined  # noqa: PLC0415
+    from trilock.v1.sink_service_pb2 import GetReceiptRequest  # noqa: PLC0415
+
+    # A malformed name is the server's to refuse.
+    name = f"{release.partition('/releases/')[0]}/sinks/{sink}"
+    request = GetReceiptRequest(release=release, sink=name)
+    (receipt,) = client.sinks.GetReceipt(request).receipts
+    url = connections if isinstance(connections, str) else _chosen(connections, receipt, name)
+    return quarantined(url, sink=name, epoch=receipt.epoch)

@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ from trilock.server.store.database import Database, FileLock
 from trilock.server.store.migrate import require_current, upgrade
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.watching.prober import Prober
+from trilock.server.watching.purger import Purger
 from trilock.server.workers.lease import free_all
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         runner = Runner(database, journal, steps(database, connections))
         prober = Prober(database, connections, interval=READINESS_SECONDS)
 
+        purger = Purger(database, connections, keep_ms=settings.sinks.keep_ms)
+
         def on_converged(session: Session, live: LiveRow) -> None:
             finish_release(session, live)
             # There may be another rollback target now: it is looked at before somebody asks.
@@ -107,6 +110,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         runner.start()
         converger.start()
         prober.start()
+        purger.start()
         threading.Thread(target=_warm, args=(connections,), name="warm", daemon=True).start()
         try:
             yield address
@@ -114,7 +118,8 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
             grace = settings.server.grace_seconds
             await rpc.stop(grace)
             await hub.close()
-            await asyncio.to_thread(_stop_all, [runner.stop, converger.stop, prober.stop], grace)
+            stops = [runner.stop, converger.stop, prober.stop, purger.stop]
+            await asyncio.to_thread(_stop_all, stops, grace)
 
 
 async def serve(settings: Settings) -> None:
@@ -134,7 +139,7 @@ async def serve(settings: Settings) -> None:
         _log.info("stopping")
 
 
-def _stop_all(stops: list[Callable[[float], object]], seconds: float) -> None:
+def _stop_all(stops: Sequence[Callable[[float], object]], seconds: float) -> None:
     threads = [threading.Thread(target=stop, args=(seconds,)) for stop in stops]
     for thread in threads:
         thread.start()

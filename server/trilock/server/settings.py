@@ -165,6 +165,19 @@ class ServingSettings(_Section):
     """How long a watcher may be away and still resume without a gap."""
 
 
+class SinksSettings(_Section):
+    """How long it is known what a release wrote."""
+
+    keep_days: float = Field(default=30.0, gt=0, le=36_500)
+    """How long after a release has ended its rows in quarantine, the rows that it
+    replaced, and its receipt are kept."""
+
+    @property
+    def keep_ms(self) -> int:
+        """The same in milliseconds."""
+        return round(self.keep_days * 86_400_000)
+
+
 class MlflowConnection(_Section):
     """An MLflow tracking server or database."""
 
@@ -269,6 +282,7 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings
     serving: ServingSettings = ServingSettings()
+    sinks: SinksSettings = SinksSettings()
     connections: dict[ConnectionName, Connection] = {}
     models: dict[ModelKey, ModelSettings] = {}
     tokens: dict[PrincipalKey, TokenSettings] = {}

@@ -1,9 +1,10 @@
-"""sinks register, list, show."""
+"""sinks register, list, show; what releases wrote to them is in receipts.py."""
 
 from typing import Annotated
 
 import typer
 
+from trilock.cli.commands import receipts
 from trilock.cli.options import DryRun, ModelFilter, Output
 from trilock.cli.output import Format, say, write_json, write_table
 from trilock.cli.plain import moment, plain
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group.command("register", cls=Command)(register_sink)
     group.command("list", cls=Command)(list_sinks)
     group.command(cls=Command)(show)
+    receipts.register(group)
     app.add_typer(group, name="sinks")
 
 

@@ -22,6 +22,7 @@ from trilock.client.sinks.session import (
     Session,
 )
 from trilock.client.sinks.spool import spooled
+from trilock.client.sinks.statements import FenceSql
 
 _CONNECT_SECONDS: Final = 5.0
 
@@ -60,13 +61,7 @@ def quarantined(url: str, *, sink: str, epoch: int) -> Iterator[dict[str, Any]]:
 
 
 def _rows(session: Session, *, sink: str, epoch: int) -> Iterator[dict[str, Any]]:
-    dialect = session.dialect
-    found = session.rows(
-        "SELECT shape, merged_through, undone_through, undone "
-        f"FROM {dialect.own('fence')} WHERE sink = {dialect.param('sink')} "
-        f"AND epoch = {dialect.param('epoch')}",
-        {"sink": sink, "epoch": epoch},
-    )
+    found = session.rows(FenceSql(session.dialect).progress, {"sink": sink, "epoch": epoch})
     if not found:
         raise NotFoundError(f"{sink} was never open for epoch {epoch}")
     ((form, merged_through, undone_through, undone),) = found

@@ -100,6 +100,9 @@ class FenceSql:
             f"SELECT state FROM {intent} WHERE {which} "
             f"UNION ALL SELECT state FROM {fence} WHERE {which}"
         )
+        self.progress = (
+            f"SELECT shape, merged_through, undone_through, undone FROM {fence} WHERE {which}"
+        )
         self.claim = (
             f"INSERT INTO {batch} (sink, epoch, batch_id, rows, mode, written) VALUES "
             f"({param('sink')}, {param('epoch')}, {param('batch_id')}, {param('rows')}, "

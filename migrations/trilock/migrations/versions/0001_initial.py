@@ -185,6 +185,7 @@ def upgrade() -> None:
         sa.Column("sink", sa.String(40), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("counts", _JSON, nullable=False),
+        sa.Column("purged_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("model", "number", "sink"),
     )
     op.create_table(

@@ -6,8 +6,10 @@ isort:skip_file
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.message
+import trilock.v1.receipt_pb2
 import trilock.v1.sink_pb2
 import typing
 
@@ -158,3 +160,212 @@ class ListSinksResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "sinks", b"sinks"]) -> None: ...
 
 global___ListSinksResponse = ListSinksResponse
+
+@typing.final
+class GetReceiptRequest(google.protobuf.message.Message):
+    """GetReceiptRequest names a release."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    SINK_FIELD_NUMBER: builtins.int
+    release: builtins.str
+    """release is `models/{model}/releases/{release}`. Required."""
+    sink: builtins.str
+    """sink restricts it to one sink; empty for all that the release could write to."""
+    def __init__(
+        self,
+        *,
+        release: builtins.str = ...,
+        sink: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["release", b"release", "sink", b"sink"]) -> None: ...
+
+global___GetReceiptRequest = GetReceiptRequest
+
+@typing.final
+class GetReceiptResponse(google.protobuf.message.Message):
+    """GetReceiptResponse has one receipt a sink."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RECEIPTS_FIELD_NUMBER: builtins.int
+    @property
+    def receipts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trilock.v1.receipt_pb2.Receipt]:
+        """receipts are sorted by sink."""
+
+    def __init__(
+        self,
+        *,
+        receipts: collections.abc.Iterable[trilock.v1.receipt_pb2.Receipt] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["receipts", b"receipts"]) -> None: ...
+
+global___GetReceiptResponse = GetReceiptResponse
+
+@typing.final
+class ListReceiptRowsRequest(google.protobuf.message.Message):
+    """ListReceiptRowsRequest names a release and a sink."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    SINK_FIELD_NUMBER: builtins.int
+    release: builtins.str
+    """release is `models/{model}/releases/{release}`. Required."""
+    sink: builtins.str
+    """sink is `models/{model}/sinks/{sink}`. Required."""
+    def __init__(
+        self,
+        *,
+        release: builtins.str = ...,
+        sink: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["release", b"release", "sink", b"sink"]) -> None: ...
+
+global___ListReceiptRowsRequest = ListReceiptRowsRequest
+
+@typing.final
+class ListReceiptRowsResponse(google.protobuf.message.Message):
+    """ListReceiptRowsResponse is some of the rows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trilock.v1.receipt_pb2.ReceiptRow]:
+        """rows are in key order, over all messages."""
+
+    def __init__(
+        self,
+        *,
+        rows: collections.abc.Iterable[trilock.v1.receipt_pb2.ReceiptRow] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["rows", b"rows"]) -> None: ...
+
+global___ListReceiptRowsResponse = ListReceiptRowsResponse
+
+@typing.final
+class ListQuarantinedRowsRequest(google.protobuf.message.Message):
+    """ListQuarantinedRowsRequest names a release and a sink."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    SINK_FIELD_NUMBER: builtins.int
+    release: builtins.str
+    """release is `models/{model}/releases/{release}`. Required."""
+    sink: builtins.str
+    """sink is `models/{model}/sinks/{sink}`. Required."""
+    def __init__(
+        self,
+        *,
+        release: builtins.str = ...,
+        sink: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["release", b"release", "sink", b"sink"]) -> None: ...
+
+global___ListQuarantinedRowsRequest = ListQuarantinedRowsRequest
+
+@typing.final
+class ListQuarantinedRowsResponse(google.protobuf.message.Message):
+    """ListQuarantinedRowsResponse is some of the rows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: builtins.int
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """rows are JSON objects, in key order over all messages; values as in
+        ReceiptRow.key.
+        """
+
+    def __init__(
+        self,
+        *,
+        rows: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["rows", b"rows"]) -> None: ...
+
+global___ListQuarantinedRowsResponse = ListQuarantinedRowsResponse
+
+@typing.final
+class PurgeReceiptsRequest(google.protobuf.message.Message):
+    """PurgeReceiptsRequest says what to delete."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    RELEASE_FIELD_NUMBER: builtins.int
+    OLDER_THAN_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """model restricts it to one model; empty for all."""
+    release: builtins.str
+    """release restricts it to one release, which may have ended just now."""
+    validate_only: builtins.bool
+    """validate_only says what would be deleted and deletes nothing."""
+    @property
+    def older_than(self) -> google.protobuf.duration_pb2.Duration:
+        """older_than is how long ago a release must have ended; by default what the
+        settings say.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        release: builtins.str = ...,
+        older_than: google.protobuf.duration_pb2.Duration | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["older_than", b"older_than"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "older_than", b"older_than", "release", b"release", "validate_only", b"validate_only"]) -> None: ...
+
+global___PurgeReceiptsRequest = PurgeReceiptsRequest
+
+@typing.final
+class PurgeReceiptsResponse(google.protobuf.message.Message):
+    """PurgeReceiptsResponse lists what was deleted."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PURGED_FIELD_NUMBER: builtins.int
+    @property
+    def purged(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PurgedReceipt]:
+        """purged are releases with the sinks that nothing is kept of any more."""
+
+    def __init__(
+        self,
+        *,
+        purged: collections.abc.Iterable[global___PurgedReceipt] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["purged", b"purged"]) -> None: ...
+
+global___PurgeReceiptsResponse = PurgeReceiptsResponse
+
+@typing.final
+class PurgedReceipt(google.protobuf.message.Message):
+    """PurgedReceipt is one release in one sink."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    SINK_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    release: builtins.str
+    """release is `models/{model}/releases/{release}`."""
+    sink: builtins.str
+    """sink is `models/{model}/sinks/{sink}`."""
+    error: builtins.str
+    """error is why it could not be purged now; empty if it was."""
+    def __init__(
+        self,
+        *,
+        release: builtins.str = ...,
+        sink: builtins.str = ...,
+        error: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "release", b"release", "sink", b"sink"]) -> None: ...
+
+global___PurgedReceipt = PurgedReceipt

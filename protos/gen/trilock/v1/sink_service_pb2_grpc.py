@@ -30,6 +30,26 @@ class SinkServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_sink__service__pb2.ListSinksRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_sink__service__pb2.ListSinksResponse.FromString,
                 )
+        self.GetReceipt = channel.unary_unary(
+                '/trilock.v1.SinkService/GetReceipt',
+                request_serializer=trilock_dot_v1_dot_sink__service__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_sink__service__pb2.GetReceiptResponse.FromString,
+                )
+        self.ListReceiptRows = channel.unary_stream(
+                '/trilock.v1.SinkService/ListReceiptRows',
+                request_serializer=trilock_dot_v1_dot_sink__service__pb2.ListReceiptRowsRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_sink__service__pb2.ListReceiptRowsResponse.FromString,
+                )
+        self.ListQuarantinedRows = channel.unary_stream(
+                '/trilock.v1.SinkService/ListQuarantinedRows',
+                request_serializer=trilock_dot_v1_dot_sink__service__pb2.ListQuarantinedRowsRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_sink__service__pb2.ListQuarantinedRowsResponse.FromString,
+                )
+        self.PurgeReceipts = channel.unary_unary(
+                '/trilock.v1.SinkService/PurgeReceipts',
+                request_serializer=trilock_dot_v1_dot_sink__service__pb2.PurgeReceiptsRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_sink__service__pb2.PurgeReceiptsResponse.FromString,
+                )
 
 
 class SinkServiceServicer(object):
@@ -67,6 +87,51 @@ class SinkServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReceipt(self, request, context):
+        """GetReceipt says what a release wrote to which sink, and what became of it.
+
+        Errors include:
+        - NOT_FOUND: there is no such release, or no such sink.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReceiptRows(self, request, context):
+        """ListReceiptRows streams every row that a release wrote to a sink, in key
+        order, all as of one moment.
+
+        Errors include:
+        - NOT_FOUND: there is no such release or sink, or it never wrote there.
+        - FAILED_PRECONDITION (SINK_UNUSABLE): the rows were purged.
+        - FAILED_PRECONDITION (PLANE_UNAVAILABLE): the sink's database does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantinedRows(self, request, context):
+        """ListQuarantinedRows streams the rows of a release that are held apart from
+        the table, in key order: staged, or in quarantine. Errors as ListReceiptRows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeReceipts(self, request, context):
+        """PurgeReceipts deletes what is kept of releases that ended: rows in
+        quarantine, and the rows that theirs had replaced. What was purged has no
+        receipt any more, and cannot be undone.
+
+        Errors include:
+        - NOT_FOUND: there is no such release.
+        - FAILED_PRECONDITION (WRONG_STATE): the release has not ended, or its sinks
+        have not followed yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SinkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -84,6 +149,26 @@ def add_SinkServiceServicer_to_server(servicer, server):
                     servicer.ListSinks,
                     request_deserializer=trilock_dot_v1_dot_sink__service__pb2.ListSinksRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_sink__service__pb2.ListSinksResponse.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=trilock_dot_v1_dot_sink__service__pb2.GetReceiptRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_sink__service__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'ListReceiptRows': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListReceiptRows,
+                    request_deserializer=trilock_dot_v1_dot_sink__service__pb2.ListReceiptRowsRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_sink__service__pb2.ListReceiptRowsResponse.SerializeToString,
+            ),
+            'ListQuarantinedRows': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListQuarantinedRows,
+                    request_deserializer=trilock_dot_v1_dot_sink__service__pb2.ListQuarantinedRowsRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_sink__service__pb2.ListQuarantinedRowsResponse.SerializeToString,
+            ),
+            'PurgeReceipts': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeReceipts,
+                    request_deserializer=trilock_dot_v1_dot_sink__service__pb2.PurgeReceiptsRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_sink__service__pb2.PurgeReceiptsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,5 +229,73 @@ class SinkService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.SinkService/ListSinks',
             trilock_dot_v1_dot_sink__service__pb2.ListSinksRequest.SerializeToString,
             trilock_dot_v1_dot_sink__service__pb2.ListSinksResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.SinkService/GetReceipt',
+            trilock_dot_v1_dot_sink__service__pb2.GetReceiptRequest.SerializeToString,
+            trilock_dot_v1_dot_sink__service__pb2.GetReceiptResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListReceiptRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/trilock.v1.SinkService/ListReceiptRows',
+            trilock_dot_v1_dot_sink__service__pb2.ListReceiptRowsRequest.SerializeToString,
+            trilock_dot_v1_dot_sink__service__pb2.ListReceiptRowsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListQuarantinedRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/trilock.v1.SinkService/ListQuarantinedRows',
+            trilock_dot_v1_dot_sink__service__pb2.ListQuarantinedRowsRequest.SerializeToString,
+            trilock_dot_v1_dot_sink__service__pb2.ListQuarantinedRowsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def PurgeReceipts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.SinkService/PurgeReceipts',
+            trilock_dot_v1_dot_sink__service__pb2.PurgeReceiptsRequest.SerializeToString,
+            trilock_dot_v1_dot_sink__service__pb2.PurgeReceiptsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

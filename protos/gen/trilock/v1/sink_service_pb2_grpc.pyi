@@ -51,6 +51,51 @@ class SinkServiceStub:
     ]
     """ListSinks lists sinks, sorted by name."""
 
+    GetReceipt: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.sink_service_pb2.GetReceiptRequest,
+        trilock.v1.sink_service_pb2.GetReceiptResponse,
+    ]
+    """GetReceipt says what a release wrote to which sink, and what became of it.
+
+    Errors include:
+    - NOT_FOUND: there is no such release, or no such sink.
+    """
+
+    ListReceiptRows: grpc.UnaryStreamMultiCallable[
+        trilock.v1.sink_service_pb2.ListReceiptRowsRequest,
+        trilock.v1.sink_service_pb2.ListReceiptRowsResponse,
+    ]
+    """ListReceiptRows streams every row that a release wrote to a sink, in key
+    order, all as of one moment.
+
+    Errors include:
+    - NOT_FOUND: there is no such release or sink, or it never wrote there.
+    - FAILED_PRECONDITION (SINK_UNUSABLE): the rows were purged.
+    - FAILED_PRECONDITION (PLANE_UNAVAILABLE): the sink's database does not answer.
+    """
+
+    ListQuarantinedRows: grpc.UnaryStreamMultiCallable[
+        trilock.v1.sink_service_pb2.ListQuarantinedRowsRequest,
+        trilock.v1.sink_service_pb2.ListQuarantinedRowsResponse,
+    ]
+    """ListQuarantinedRows streams the rows of a release that are held apart from
+    the table, in key order: staged, or in quarantine. Errors as ListReceiptRows.
+    """
+
+    PurgeReceipts: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.sink_service_pb2.PurgeReceiptsRequest,
+        trilock.v1.sink_service_pb2.PurgeReceiptsResponse,
+    ]
+    """PurgeReceipts deletes what is kept of releases that ended: rows in
+    quarantine, and the rows that theirs had replaced. What was purged has no
+    receipt any more, and cannot be undone.
+
+    Errors include:
+    - NOT_FOUND: there is no such release.
+    - FAILED_PRECONDITION (WRONG_STATE): the release has not ended, or its sinks
+      have not followed yet.
+    """
+
 class SinkServiceAsyncStub:
     """SinkService registers the downstream tables that models write to."""
 
@@ -83,6 +128,51 @@ class SinkServiceAsyncStub:
         trilock.v1.sink_service_pb2.ListSinksResponse,
     ]
     """ListSinks lists sinks, sorted by name."""
+
+    GetReceipt: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.sink_service_pb2.GetReceiptRequest,
+        trilock.v1.sink_service_pb2.GetReceiptResponse,
+    ]
+    """GetReceipt says what a release wrote to which sink, and what became of it.
+
+    Errors include:
+    - NOT_FOUND: there is no such release, or no such sink.
+    """
+
+    ListReceiptRows: grpc.aio.UnaryStreamMultiCallable[
+        trilock.v1.sink_service_pb2.ListReceiptRowsRequest,
+        trilock.v1.sink_service_pb2.ListReceiptRowsResponse,
+    ]
+    """ListReceiptRows streams every row that a release wrote to a sink, in key
+    order, all as of one moment.
+
+    Errors include:
+    - NOT_FOUND: there is no such release or sink, or it never wrote there.
+    - FAILED_PRECONDITION (SINK_UNUSABLE): the rows were purged.
+    - FAILED_PRECONDITION (PLANE_UNAVAILABLE): the sink's database does not answer.
+    """
+
+    ListQuarantinedRows: grpc.aio.UnaryStreamMultiCallable[
+        trilock.v1.sink_service_pb2.ListQuarantinedRowsRequest,
+        trilock.v1.sink_service_pb2.ListQuarantinedRowsResponse,
+    ]
+    """ListQuarantinedRows streams the rows of a release that are held apart from
+    the table, in key order: staged, or in quarantine. Errors as ListReceiptRows.
+    """
+
+    PurgeReceipts: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.sink_service_pb2.PurgeReceiptsRequest,
+        trilock.v1.sink_service_pb2.PurgeReceiptsResponse,
+    ]
+    """PurgeReceipts deletes what is kept of releases that ended: rows in
+    quarantine, and the rows that theirs had replaced. What was purged has no
+    receipt any more, and cannot be undone.
+
+    Errors include:
+    - NOT_FOUND: there is no such release.
+    - FAILED_PRECONDITION (WRONG_STATE): the release has not ended, or its sinks
+      have not followed yet.
+    """
 
 class SinkServiceServicer(metaclass=abc.ABCMeta):
     """SinkService registers the downstream tables that models write to."""
@@ -122,5 +212,58 @@ class SinkServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[trilock.v1.sink_service_pb2.ListSinksResponse, collections.abc.Awaitable[trilock.v1.sink_service_pb2.ListSinksResponse]]:
         """ListSinks lists sinks, sorted by name."""
+
+    @abc.abstractmethod
+    def GetReceipt(
+        self,
+        request: trilock.v1.sink_service_pb2.GetReceiptRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.sink_service_pb2.GetReceiptResponse, collections.abc.Awaitable[trilock.v1.sink_service_pb2.GetReceiptResponse]]:
+        """GetReceipt says what a release wrote to which sink, and what became of it.
+
+        Errors include:
+        - NOT_FOUND: there is no such release, or no such sink.
+        """
+
+    @abc.abstractmethod
+    def ListReceiptRows(
+        self,
+        request: trilock.v1.sink_service_pb2.ListReceiptRowsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[trilock.v1.sink_service_pb2.ListReceiptRowsResponse], collections.abc.AsyncIterator[trilock.v1.sink_service_pb2.ListReceiptRowsResponse]]:
+        """ListReceiptRows streams every row that a release wrote to a sink, in key
+        order, all as of one moment.
+
+        Errors include:
+        - NOT_FOUND: there is no such release or sink, or it never wrote there.
+        - FAILED_PRECONDITION (SINK_UNUSABLE): the rows were purged.
+        - FAILED_PRECONDITION (PLANE_UNAVAILABLE): the sink's database does not answer.
+        """
+
+    @abc.abstractmethod
+    def ListQuarantinedRows(
+        self,
+        request: trilock.v1.sink_service_pb2.ListQuarantinedRowsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[trilock.v1.sink_service_pb2.ListQuarantinedRowsResponse], collections.abc.AsyncIterator[trilock.v1.sink_service_pb2.ListQuarantinedRowsResponse]]:
+        """ListQuarantinedRows streams the rows of a release that are held apart from
+        the table, in key order: staged, or in quarantine. Errors as ListReceiptRows.
+        """
+
+    @abc.abstractmethod
+    def PurgeReceipts(
+        self,
+        request: trilock.v1.sink_service_pb2.PurgeReceiptsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.sink_service_pb2.PurgeReceiptsResponse, collections.abc.Awaitable[trilock.v1.sink_service_pb2.PurgeReceiptsResponse]]:
+        """PurgeReceipts deletes what is kept of releases that ended: rows in
+        quarantine, and the rows that theirs had replaced. What was purged has no
+        receipt any more, and cannot be undone.
+
+        Errors include:
+        - NOT_FOUND: there is no such release.
+        - FAILED_PRECONDITION (WRONG_STATE): the release has not ended, or its sinks
+          have not followed yet.
+        """
 
 def add_SinkServiceServicer_to_server(servicer: SinkServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -36,6 +36,9 @@ url = "sqlite:///.trilock/trilock.db"
 # progress_seconds = 15     # how often an idle watcher is told that nothing happened
 # keep_events_hours = 168   # how long a watcher may be away and resume without a gap
 
+# [sinks]
+# keep_days = 30            # how long quarantined rows and receipts of an ended release are kept
+
 # Outside systems, by names of your own. Requests name them, never their addresses.
 # [connections.registry]
 # kind = "mlflow"

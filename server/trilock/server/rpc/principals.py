@@ -40,6 +40,7 @@ _METHODS: Final = {
         "ReleaseService/ListReleases",
         "ServingService/Resolve",
         "ServingService/Watch",
+        "SinkService/GetReceipt",
         "SinkService/GetSink",
         "SinkService/ListSinks",
     ),
@@ -47,6 +48,9 @@ _METHODS: Final = {
         "CheckService/Check",
         "ReleaseService/PlanPromotion",
         "ReleaseService/PlanRollback",
+        # Keys and rows are the user's data, which a serving process need not read here.
+        "SinkService/ListQuarantinedRows",
+        "SinkService/ListReceiptRows",
     ),
     Role.RECORD: (
         "BundleService/CaptureFeatureSchema",
@@ -62,6 +66,7 @@ _METHODS: Final = {
         "FeatureService/MaterializeFeatures",
         "ReleaseService/Finalize",
         "ReleaseService/Promote",
+        "SinkService/PurgeReceipts",
         "SinkService/RegisterSink",
     ),
     Role.ADMIN: (

@@ -123,6 +123,7 @@ class RpcServer:
             threads=self._threads,
             authenticator=self._authenticator,
             writes=writes,
+            keep_receipts_ms=self._settings.sinks.keep_ms,
             version=version("trilock"),
             schema=head(),
             started=datetime.now(UTC),

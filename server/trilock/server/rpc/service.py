@@ -28,6 +28,8 @@ class Parts:
     authenticator: Authenticator
     writes: Bell
     """Rings after every write of this process to trilock's database."""
+    keep_receipts_ms: int
+    """How long what sinks keep of a release stays after its end."""
     version: str
     """trilock's."""
     schema: str

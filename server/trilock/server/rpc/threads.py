@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 _QUICK: Final = 12
 _SLOW: Final = 12
+
+_TOGETHER: Final = 500
+"""How many items of a stream are taken at a time."""
 
 
 class Threads:
@@ -65,6 +69,24 @@ class Threads:
         # A daemon: threads of a pool are joined when the interpreter exits.
         threading.Thread(target=run, name="trilock-slow", daemon=True).start()
         return await done
+
+    async def stream(self, start: Callable[[], Iterator[T]]) -> AsyncGenerator[list[T], None]:
+        """Yield what an iterator has, some at a time, at the pace of whoever asks.
+
+        Args:
+            start: Makes the iterator; may block, as the iterator may.
+        """
+        rows = await self.slow(start)
+        try:
+            while some := await self.slow(lambda: list(islice(rows, _TOGETHER))):
+                yield some
+        finally:
+            # A generator holds a file, or a connection.
+            close = getattr(rows, "close", None)
+            if close is not None:
+                # A thread may be in it still, when the caller went away; it is closed with it.
+                with contextlib.suppress(ValueError):
+                    close()
 
     def close(self) -> None:
         """Take no more quick work; wait for none."""

@@ -137,7 +137,11 @@ def _rows_sql(f: Fragments, *, others: Sequence[tuple[int, Shape]]) -> str:
     )
     theirs = " ".join(_is_theirs(f, epoch=epoch, shape=shape) for epoch, shape in others)
     replaced_by = (
-        f"CASE WHEN {f.absent} OR {f.same('t', 's')} THEN NULL {theirs} END" if theirs else "NULL"
+        # Whatever is there instead of a row that was never there replaced nothing.
+        f"CASE WHEN b.{f.mode} <> '{ImageMode.KEPT}' AND {apart} THEN NULL "
+        f"WHEN {f.absent} OR {f.same('t', 's')} THEN NULL {theirs} END"
+        if theirs
+        else "NULL"
     )
     return (
         f"SELECT {f.keys('b')}, {state} AS state, coalesce(n.batch_id, ''), "

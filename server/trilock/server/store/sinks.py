@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import AlreadyExistsError, NotFoundError
 from trilock.server.domain.names import ModelName, ReleaseRef, SinkRef
 from trilock.server.domain.sink import (
@@ -19,7 +22,7 @@ from trilock.server.domain.sink import (
 )
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
-from trilock.server.store.tables import ReleaseSinkRow, SinkRow
+from trilock.server.store.tables import ReleaseRow, ReleaseSinkRow, SinkRow
 
 _KINDS: Final = {
     StagedCount: "staged",  # until the rows are quarantined, and then read
@@ -37,6 +40,8 @@ class ReleaseSink:
     sink: SinkRef
     state: str
     counts: Mapping[str, Any]
+    purged: datetime | None
+    """When what its database kept of the release was deleted; None if it was not."""
 
 
 def get_sink(session: Session, ref: SinkRef) -> Sink:
@@ -130,9 +135,56 @@ def list_release_sinks(session: Session, release: ReleaseRef) -> list[ReleaseSin
         .order_by(col(ReleaseSinkRow.sink))
     )
     return [
-        ReleaseSink(sink=SinkRef(release.model, row.sink), state=row.state, counts=row.counts)
+        ReleaseSink(
+            sink=SinkRef(release.model, row.sink),
+            state=row.state,
+            counts=row.counts,
+            purged=to_optional_datetime(row.purged_ms),
+        )
         for row in session.exec(query)
     ]
+
+
+def list_purgeable(
+    session: Session, *, model: ModelName | None, release: ReleaseRef | None, ended_before: int
+) -> list[tuple[ReleaseRef, SinkRef]]:
+    """Return the releases that ended before a time, are settled in a sink and kept there."""
+    query = (
+        select(ReleaseSinkRow)
+        .join(
+            ReleaseRow,
+            sa.and_(
+                col(ReleaseRow.model) == ReleaseSinkRow.model,
+                col(ReleaseRow.number) == ReleaseSinkRow.number,
+            ),
+        )
+        .where(
+            ReleaseSinkRow.state == EpochState.CLOSED.value,
+            col(ReleaseSinkRow.purged_ms).is_(None),
+            col(ReleaseRow.ended_ms) < ended_before,
+        )
+        .order_by(col(ReleaseSinkRow.model), col(ReleaseSinkRow.number), col(ReleaseSinkRow.sink))
+    )
+    if model is not None:
+        query = query.where(ReleaseSinkRow.model == model)
+    if release is not None:
+        query = query.where(
+            ReleaseSinkRow.model == release.model, ReleaseSinkRow.number == release.number
+        )
+    return [
+        (
+            ReleaseRef(ModelName(row.model), row.number),
+            SinkRef(ModelName(row.model), row.sink),
+        )
+        for row in session.exec(query)
+    ]
+
+
+def note_purged(session: Session, release: ReleaseRef, sink: SinkRef) -> None:
+    """Note that the sink's database keeps nothing of *release* any more."""
+    row = session.get_one(ReleaseSinkRow, (release.model, release.number, sink.sink))
+    row.purged_ms = now_ms()
+    session.add(row)
 
 
 def _to_domain(row: SinkRow) -> Sink:

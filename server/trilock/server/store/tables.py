@@ -222,6 +222,7 @@ class ReleaseSinkRow(SQLModel, table=True):
     sink: str = Field(primary_key=True, max_length=40)
     state: str = Field(max_length=16)
     counts: dict[str, Any] = _json()
+    purged_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
 
 
 class TokenRow(SQLModel, table=True):
