@@ -33,6 +33,7 @@ SERVICES: Final = (
     "check",
     "feature",
     "operation",
+    "policy",
     "release",
     "serving",
     "sink",

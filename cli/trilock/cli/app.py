@@ -13,6 +13,7 @@ from trilock.cli.commands import (
     local,
     operations,
     plan,
+    policy,
     promotions,
     rollback,
     rules,
@@ -20,6 +21,7 @@ from trilock.cli.commands import (
     sinks,
     status,
     tokens,
+    waivers,
 )
 from trilock.cli.session import Access
 
@@ -41,6 +43,8 @@ for group in (
     bundles,
     check,
     rules,
+    policy,
+    waivers,
     plan,
     promotions,
     rollback,

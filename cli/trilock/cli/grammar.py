@@ -4,6 +4,7 @@
     BUNDLE          17, delay/17, models/delay/bundles/17
     SINK            predictions, delay/predictions, models/delay/sinks/predictions
     RELEASE         4, delay/4, models/delay/releases/4
+    WAIVER          2, delay/2, models/delay/waivers/2
     SCHEMA          delay_v1/3, featureSchemas/delay_v1/versions/3
     OPERATION       the id, or operations/ID
     TIME            ISO 8601; without an offset it is UTC
@@ -89,6 +90,14 @@ class Names:
             UsageError: It is malformed, or no single model is meant.
         """
         return self._child(text, "releases", kind="RELEASE")
+
+    def waiver(self, text: str) -> str:
+        """Return the full name of the waiver that *text* spells.
+
+        Raises:
+            UsageError: It is malformed, or no single model is meant.
+        """
+        return self._child(text, "waivers", kind="WAIVER")
 
     def _child(self, text: str, collection: str, *, kind: str) -> str:
         if text.count("/") > 1:

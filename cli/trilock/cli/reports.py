@@ -79,5 +79,10 @@ def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for (rule, remedy), alike in groupby(findings, key=lambda one: (one.rule, one.remedy)):
         for finding in alike:
             yield clean(f"  {rule}  {finding.path}: {finding.message}")
+            if finding.waived:
+                waiver = finding.waiver
+                yield clean(
+                    f"      waived by {waiver.owner} until {waiver.expire_date}: {waiver.reason}"
+                )
         if remedy:
             yield clean(f"      mend: {remedy}")

@@ -13,6 +13,7 @@ from trilock.cli.waiting import state_of
 from trilock.cli.words import count, last, thing, when
 from trilock.client.names import short_alias
 from trilock.v1.operation_pb2 import Operation
+from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.release_pb2 import (
     Alias,
     PlaneStatus,
@@ -51,6 +52,8 @@ def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
         tree.add(_text(f"plane      {_plane(plane, now=now)}"))
     for sink in alias.live.sinks:
         tree.add(_text(f"sink       {_sink(sink)}"))
+    for waiver in alias.waivers:
+        tree.add(_text(f"waiver     {_waiver(waiver)}"))
     if view.operation is not None:
         _add_operation(tree, view.operation, now=now)
     return tree
@@ -118,6 +121,16 @@ def _sink(sink: ReleaseSink) -> str:
     if sink.kept_rows:
         parts.append(f"{count(sink.kept_rows, 'row')} not merged: written by others since")
     return ", ".join(parts)
+
+
+def _waiver(recorded: RecordedWaiver) -> str:
+    waiver = recorded.waiver
+    what = f"{waiver.rule} at {waiver.path}"
+    who = f"by {waiver.owner}: {waiver.reason} (waiver {last(recorded.name)})"
+    if recorded.state == RecordedWaiver.State.STATE_EXPIRED:
+        cross = encodable("✖", otherwise="x")
+        return f"{cross} {what} EXPIRED after {waiver.expire_date} and counts again, {who}"
+    return f"{what} until {waiver.expire_date} {who}"
 
 
 def _add_operation(tree: Tree, operation: Operation, *, now: datetime | None) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trilock.v1.check_service_pb2_grpc import CheckServiceAsyncStub
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceAsyncStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceAsyncStub
+    from trilock.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
     from trilock.v1.release_service_pb2_grpc import ReleaseServiceAsyncStub
     from trilock.v1.serving_service_pb2_grpc import ServingServiceAsyncStub
     from trilock.v1.sink_service_pb2_grpc import SinkServiceAsyncStub
@@ -110,6 +111,11 @@ class AsyncClient:
     def operations(self) -> OperationServiceAsyncStub:
         """See operation_service.proto."""
         return cast("OperationServiceAsyncStub", self._stub("operation"))
+
+    @cached_property
+    def policies(self) -> PolicyServiceAsyncStub:
+        """See policy_service.proto."""
+        return cast("PolicyServiceAsyncStub", self._stub("policy"))
 
     @cached_property
     def releases(self) -> ReleaseServiceAsyncStub:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trilock.v1.check_service_pb2_grpc import CheckServiceStub
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceStub
+    from trilock.v1.policy_service_pb2_grpc import PolicyServiceStub
     from trilock.v1.release_service_pb2_grpc import ReleaseServiceStub
     from trilock.v1.serving_service_pb2_grpc import ServingServiceStub
     from trilock.v1.sink_service_pb2_grpc import SinkServiceStub
@@ -99,7 +100,7 @@ class Client:
         self.close()
 
     def _stub(self, name: str) -> Any:  # noqa: ANN401 - each property says the type
-        # Imported on first use: a serving process needs one of the eight.
+        # Imported on first use: a serving process needs one of the nine.
         module = importlib.import_module(f"trilock.v1.{name}_service_pb2_grpc")
         return getattr(module, f"{name.capitalize()}ServiceStub")(self._channel)
 
@@ -127,6 +128,11 @@ class Client:
     def operations(self) -> OperationServiceStub:
         """See operation_service.proto."""
         return cast("OperationServiceStub", self._stub("operation"))
+
+    @cached_property
+    def policies(self) -> PolicyServiceStub:
+        """See policy_service.proto."""
+        return cast("PolicyServiceStub", self._stub("policy"))
 
     @cached_property
     def releases(self) -> ReleaseServiceStub:

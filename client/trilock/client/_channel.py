@@ -13,6 +13,7 @@ READS: Final = (
     ("CheckService", "Check"),
     ("FeatureService", "ListFeatureProjects"),
     ("OperationService", "GetOperation", "ListOperations"),
+    ("PolicyService", "GetPolicy", "ListPolicies", "ListWaivers"),
     (
         "ReleaseService",
         "PlanPromotion",

@@ -5,7 +5,7 @@ runs every rule of `RULES` over the two and returns a `Report`. Standard library
 only, no I/O; user code is never run or unpickled.
 """
 
-from trilock.compat.catalog import RULES
+from trilock.compat.catalog import FOR_OTHERS, RULES
 from trilock.compat.check import check
 from trilock.compat.errors import CompatError, InvalidPolicyError, MalformedSignatureError
 from trilock.compat.features import Digests, Feature, FeatureSet, InputField
@@ -20,6 +20,7 @@ from trilock.compat.signature import Signature
 from trilock.compat.subject import Consumer, Lineage, Predecessor, Subject
 
 __all__ = [
+    "FOR_OTHERS",
     "RULES",
     "Category",
     "CompatError",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from trilock.compat.fit_rules import FIT_RULES
+from trilock.compat.report import Category
 from trilock.compat.rule import Rule
 from trilock.compat.rules import (
     con001_consumer_unserved,
@@ -39,3 +40,12 @@ RULES: Final[tuple[Rule, ...]] = (
     sem002_body_changed.RULE,
 )
 """Every rule there is or ever was, sorted by id."""
+
+FOR_OTHERS: Final = frozenset(
+    {
+        *(rule.id for rule in RULES if rule.category is Category.CONSUMERS),
+        evi003_consumer_unknown.RULE.id,
+    }
+)
+"""Rules that protect other bundles than the one that is judged: a policy, which belongs to
+its side, cannot make them weigh less."""

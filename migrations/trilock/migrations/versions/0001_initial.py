@@ -148,6 +148,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model", "alias", "plane"),
     )
     op.create_table(
+        "policy",
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("policy", _JSON, nullable=False),
+        sa.Column("set_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cause", _JSON, nullable=False),
+        sa.PrimaryKeyConstraint("model", "alias", "revision"),
+    )
+    op.create_table(
         "readiness",
         sa.Column("model", sa.String(63), nullable=False),
         sa.Column("alias", sa.String(63), nullable=False),
@@ -228,6 +238,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("sha256"),
     )
     op.create_table(
+        "waiver",
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("rule", sa.String(16), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("expires", sa.String(10), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("creator", sa.String(128), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ended_by", _JSON, nullable=True),
+        sa.PrimaryKeyConstraint("model", "number"),
+    )
+    op.create_table(
         "lock",
         sa.Column("scope", sa.String(255), nullable=False),
         sa.Column("operation", sa.String(32), nullable=False),
@@ -272,6 +298,7 @@ def downgrade() -> None:
     op.drop_table("operation_step")
     op.drop_table("operation_event")
     op.drop_table("lock")
+    op.drop_table("waiver")
     op.drop_table("token")
     op.drop_table("store")
     op.drop_table("sink")
@@ -279,6 +306,7 @@ def downgrade() -> None:
     op.drop_table("release_sink")
     op.drop_table("release")
     op.drop_table("readiness")
+    op.drop_table("policy")
     op.drop_table("plane_state")
     op.drop_table("operation")
     op.drop_table("live")

@@ -11,6 +11,7 @@ import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import sys
+import trilock.v1.policy_pb2
 import trilock.v1.report_pb2
 import typing
 
@@ -368,6 +369,7 @@ class Alias(google.protobuf.message.Message):
     READINESS_FIELD_NUMBER: builtins.int
     PLANES_FIELD_NUMBER: builtins.int
     OPERATION_FIELD_NUMBER: builtins.int
+    WAIVERS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/aliases/{alias}`."""
     etag: builtins.str
@@ -390,6 +392,12 @@ class Alias(google.protobuf.message.Message):
     def planes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PlaneStatus]:
         """planes says of each outside system whether it agrees."""
 
+    @property
+    def waivers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trilock.v1.policy_pb2.RecordedWaiver]:
+        """waivers are those for it that are in force, and those that expired and were
+        not ended since.
+        """
+
     def __init__(
         self,
         *,
@@ -400,9 +408,10 @@ class Alias(google.protobuf.message.Message):
         readiness: global___Readiness | None = ...,
         planes: collections.abc.Iterable[global___PlaneStatus] | None = ...,
         operation: builtins.str = ...,
+        waivers: collections.abc.Iterable[trilock.v1.policy_pb2.RecordedWaiver] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["etag", b"etag", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
 

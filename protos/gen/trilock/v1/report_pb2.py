@@ -14,19 +14,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17trilock/v1/report.proto\x12\ntrilock.v1\"\xb1\x01\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12&\n\x08severity\x18\x03 \x01(\x0e\x32\x14.trilock.v1.Severity\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x10\n\x08\x65xpected\x18\x05 \x01(\t\x12\r\n\x05\x66ound\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x0e\n\x06remedy\x18\x08 \x01(\t\x12\x0e\n\x06waived\x18\t \x01(\x08\"U\n\x06Report\x12$\n\x07verdict\x18\x01 \x01(\x0e\x32\x13.trilock.v1.Verdict\x12%\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x13.trilock.v1.Finding*\x93\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x16\n\x12VERDICT_COMPATIBLE\x10\x01\x12$\n VERDICT_COMPATIBLE_WITH_WARNINGS\x10\x02\x12\x18\n\x14VERDICT_INCOMPATIBLE\x10\x03\x12\x17\n\x13VERDICT_UNDECIDABLE\x10\x04*a\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x12\n\x0eSEVERITY_ERROR\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17trilock/v1/report.proto\x12\ntrilock.v1\"\xd5\x01\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12&\n\x08severity\x18\x03 \x01(\x0e\x32\x14.trilock.v1.Severity\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x10\n\x08\x65xpected\x18\x05 \x01(\t\x12\r\n\x05\x66ound\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x0e\n\x06remedy\x18\x08 \x01(\t\x12\x0e\n\x06waived\x18\t \x01(\x08\x12\"\n\x06waiver\x18\n \x01(\x0b\x32\x12.trilock.v1.Waiver\"X\n\x06Waiver\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x13\n\x0b\x65xpire_date\x18\x05 \x01(\t\"U\n\x06Report\x12$\n\x07verdict\x18\x01 \x01(\x0e\x32\x13.trilock.v1.Verdict\x12%\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x13.trilock.v1.Finding*\x93\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x16\n\x12VERDICT_COMPATIBLE\x10\x01\x12$\n VERDICT_COMPATIBLE_WITH_WARNINGS\x10\x02\x12\x18\n\x14VERDICT_INCOMPATIBLE\x10\x03\x12\x17\n\x13VERDICT_UNDECIDABLE\x10\x04*a\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x12\n\x0eSEVERITY_ERROR\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.report_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_VERDICT']._serialized_start=307
-  _globals['_VERDICT']._serialized_end=454
-  _globals['_SEVERITY']._serialized_start=456
-  _globals['_SEVERITY']._serialized_end=553
+  _globals['_VERDICT']._serialized_start=433
+  _globals['_VERDICT']._serialized_end=580
+  _globals['_SEVERITY']._serialized_start=582
+  _globals['_SEVERITY']._serialized_end=679
   _globals['_FINDING']._serialized_start=40
-  _globals['_FINDING']._serialized_end=217
-  _globals['_REPORT']._serialized_start=219
-  _globals['_REPORT']._serialized_end=304
+  _globals['_FINDING']._serialized_end=253
+  _globals['_WAIVER']._serialized_start=255
+  _globals['_WAIVER']._serialized_end=343
+  _globals['_REPORT']._serialized_start=345
+  _globals['_REPORT']._serialized_end=430
 # @@protoc_insertion_point(module_scope)

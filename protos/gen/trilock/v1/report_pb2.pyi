@@ -94,6 +94,7 @@ class Finding(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     REMEDY_FIELD_NUMBER: builtins.int
     WAIVED_FIELD_NUMBER: builtins.int
+    WAIVER_FIELD_NUMBER: builtins.int
     rule: builtins.str
     """rule is the rule's stable id, e.g. `FIT002`."""
     category: builtins.str
@@ -112,6 +113,10 @@ class Finding(google.protobuf.message.Message):
     """remedy says how to mend it."""
     waived: builtins.bool
     """waived is set if a waiver covers the finding; it then does not count."""
+    @property
+    def waiver(self) -> global___Waiver:
+        """waiver is the waiver that covers it; set exactly if waived is."""
+
     def __init__(
         self,
         *,
@@ -124,10 +129,46 @@ class Finding(google.protobuf.message.Message):
         message: builtins.str = ...,
         remedy: builtins.str = ...,
         waived: builtins.bool = ...,
+        waiver: global___Waiver | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["category", b"category", "expected", b"expected", "found", b"found", "message", b"message", "path", b"path", "remedy", b"remedy", "rule", b"rule", "severity", b"severity", "waived", b"waived"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["waiver", b"waiver"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "expected", b"expected", "found", b"found", "message", b"message", "path", b"path", "remedy", b"remedy", "rule", b"rule", "severity", b"severity", "waived", b"waived", "waiver", b"waiver"]) -> None: ...
 
 global___Finding = Finding
+
+@typing.final
+class Waiver(google.protobuf.message.Message):
+    """Waiver is a permission to go on in spite of one finding, until a day."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    EXPIRE_DATE_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """rule is the rule's id."""
+    path: builtins.str
+    """path is exactly the path of the finding."""
+    owner: builtins.str
+    """owner is who answers for it."""
+    reason: builtins.str
+    """reason is why, in their own words."""
+    expire_date: builtins.str
+    """expire_date is the last day it is good for, `2026-12-31`, in UTC."""
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        path: builtins.str = ...,
+        owner: builtins.str = ...,
+        reason: builtins.str = ...,
+        expire_date: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expire_date", b"expire_date", "owner", b"owner", "path", b"path", "reason", b"reason", "rule", b"rule"]) -> None: ...
+
+global___Waiver = Waiver
 
 @typing.final
 class Report(google.protobuf.message.Message):

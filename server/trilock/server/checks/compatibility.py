@@ -7,11 +7,13 @@ time, and what it is now is what is judged.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from sqlmodel import Session
 
 from trilock.compat import (
     Lineage,
     MalformedSignatureError,
-    Policy,
     Predecessor,
     Report,
     Signature,
@@ -21,15 +23,21 @@ from trilock.compat import (
     parse_features,
     parse_signature,
 )
-from trilock.server.domain.bundle import FeatureCapture, ModelVersion, PipelineCommit
+from trilock.server.domain.bundle import Bundle, FeatureCapture, ModelVersion, PipelineCommit
 from trilock.server.domain.errors import IncompatibleError, NotReadyError, UndecidableError
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.ports import Connections
+from trilock.server.domain.release import ReleaseState
 from trilock.server.domain.sink import Sink
 from trilock.server.store.bundles import get_bundle
+from trilock.server.store.clock import today
 from trilock.server.store.database import Database
-from trilock.server.store.releases import get_live
+from trilock.server.store.policies import policy_with_waivers
+from trilock.server.store.releases import get_live, list_releases
 from trilock.server.store.sinks import list_sinks
+
+_PREDECESSORS: Final = 1000
+"""How many releases back a transitive mode looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +61,25 @@ class Judge:
         """Return the verdict on *judged* if it went live on *alias* after what is live there."""
         with self._database.read() as session:
             sinks = list_sinks(session, model=alias.model)
-            live = get_live(session, alias)
-            before = None if live is None else get_bundle(session, live.bundle)
-        predecessors: tuple[Predecessor, ...] = ()
-        if before is not None and str(before.ref) != judged.name:
-            recorded = Tuple(
-                name=str(before.ref),
-                model_version=before.model_version,
-                capture=before.feature_schema.capture,
-                pipeline_commit=before.pipeline_commit,
+            policy = policy_with_waivers(session, alias)
+            day = today(session)
+            before = [
+                get_bundle(session, ref)
+                for ref in _predecessors(session, alias, every=policy.mode.transitive)
+                if str(ref) != judged.name
+            ]
+        predecessors = [
+            Predecessor(
+                name=str(bundle.ref),
+                subject=self._subject(_recorded(bundle), alias=alias, sinks=()),
             )
-            subject = self._subject(recorded, alias=alias, sinks=())
-            predecessors = (Predecessor(name=recorded.name, subject=subject),)
+            for bundle in before
+        ]
         return check(
             self._subject(judged, alias=alias, sinks=sinks),
-            policy=Policy(),
+            policy=policy,
             predecessors=predecessors,
+            today=day,
         )
 
     def bundle_report(self, *, alias: AliasRef, bundle: BundleRef) -> Report:
@@ -130,6 +141,25 @@ class Judge:
                 for sink in sinks
             },
         )
+
+
+def _predecessors(session: Session, alias: AliasRef, *, every: bool) -> list[BundleRef]:
+    """Return what is live on *alias*; with *every*, also what was and was not taken back."""
+    live = get_live(session, alias)
+    if live is None:
+        return []
+    releases = list_releases(session, alias=alias, offset=0, limit=_PREDECESSORS) if every else []
+    older = [one.bundle for one in releases if one.state is ReleaseState.SUPERSEDED]
+    return list(dict.fromkeys([live.bundle, *older]))
+
+
+def _recorded(bundle: Bundle) -> Tuple:
+    return Tuple(
+        name=str(bundle.ref),
+        model_version=bundle.model_version,
+        capture=bundle.feature_schema.capture,
+        pipeline_commit=bundle.pipeline_commit,
+    )
 
 
 def _signature(model: ModelVersion) -> Signature | None:

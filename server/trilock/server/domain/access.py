@@ -34,7 +34,7 @@ class Role(StrEnum):
     ROLLBACK = "rollback"
     """Roll back, cancel."""
     PROMOTE = "promote"
-    """Promote, finalize, feed features, register sinks, lift holds."""
+    """Promote, finalize, feed features, register sinks, lift holds, set policies, waive."""
     ADMIN = "admin"
     """All of the above, and tokens."""
 

@@ -165,6 +165,28 @@ class ReleaseRef:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class WaiverRef:
+    """A recorded waiver of a model: `models/delay/waivers/2`."""
+
+    model: ModelName
+    number: int
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Return the reference *name* spells.
+
+        Raises:
+            InvalidNameError: *name* is malformed.
+        """
+        model, number = _parts(name, "models/{model}/waivers/{waiver}")
+        return cls(model_name(model), _number(number, kind="waiver"))
+
+    def __str__(self) -> str:
+        """Return the resource name."""
+        return f"models/{self.model}/waivers/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class SinkRef:
     """A sink of a model: `models/delay/sinks/predictions`."""
 

@@ -22,6 +22,7 @@ from trilock.server.rpc.check_service import CheckService
 from trilock.server.rpc.feature_service import FeatureService
 from trilock.server.rpc.interceptors import ErrorInterceptor, PrincipalInterceptor
 from trilock.server.rpc.operation_service import OperationService
+from trilock.server.rpc.policy_service import PolicyService
 from trilock.server.rpc.principals import Authenticator
 from trilock.server.rpc.release_service import ReleaseService
 from trilock.server.rpc.service import Parts, Service
@@ -41,6 +42,7 @@ from trilock.v1 import (
     check_service_pb2_grpc,
     feature_service_pb2_grpc,
     operation_service_pb2_grpc,
+    policy_service_pb2_grpc,
     release_service_pb2_grpc,
     serving_service_pb2_grpc,
     sink_service_pb2_grpc,
@@ -54,6 +56,7 @@ _SERVICES: Final[tuple[tuple[type[Service], Callable[[Any, grpc.aio.Server], Non
     (CheckService, check_service_pb2_grpc.add_CheckServiceServicer_to_server),
     (FeatureService, feature_service_pb2_grpc.add_FeatureServiceServicer_to_server),
     (OperationService, operation_service_pb2_grpc.add_OperationServiceServicer_to_server),
+    (PolicyService, policy_service_pb2_grpc.add_PolicyServiceServicer_to_server),
     (ReleaseService, release_service_pb2_grpc.add_ReleaseServiceServicer_to_server),
     (ServingService, serving_service_pb2_grpc.add_ServingServiceServicer_to_server),
     (SinkService, sink_service_pb2_grpc.add_SinkServiceServicer_to_server),

@@ -17,7 +17,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf import json_format
@@ -43,7 +43,10 @@ MAX_COLUMNS: Final = 32
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REVISION: Final = re.compile(r"[0-9a-f]{40}")
 REGISTRY_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RULE: Final = re.compile(r"[A-Z]{3}[0-9]{3}")
 TABLE: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 _EXACT: Final = 2**53
 """Up to here every whole number is a JSON number of its own."""
@@ -182,6 +185,15 @@ class Validation:
         if start >= end:
             self.wrong(field, "end_time must be after start_time")
         return Window(start=start, end=end)
+
+    def day(self, field: str, text: str) -> date:
+        """Return a day, which must be there, as ISO 8601 spells it."""
+        if not text:
+            return cast("date", self._missing(field))
+        try:
+            return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+        except ValueError:
+            return cast("date", self.wrong(field, f"{text[:40]!r} is no day, such as 2026-12-31"))
 
     def seconds(
         self, field: str, message: Duration | None, *, default: float, most: float

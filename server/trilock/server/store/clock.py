@@ -1,11 +1,12 @@
 """Time: the database's for leases, this machine's for what people read."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlmodel import Session, select
 
 
 class db_now_ms(sa.sql.expression.FunctionElement[int]):  # noqa: N801 - reads as an SQL function
@@ -24,6 +25,11 @@ def _postgresql(_element: db_now_ms, _compiler: Any, **_: Any) -> str:  # noqa: 
 @compiles(db_now_ms, "sqlite")
 def _sqlite(_element: db_now_ms, _compiler: Any, **_: Any) -> str:  # noqa: ANN401
     return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+
+
+def today(session: Session) -> date:
+    """Return the day in UTC by the database's clock: waivers expire for all replicas at once."""
+    return to_datetime(session.exec(select(db_now_ms())).one()).date()
 
 
 def now_ms() -> int:

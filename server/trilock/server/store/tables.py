@@ -117,6 +117,40 @@ class HoldRow(SQLModel, table=True):
     created_ms: int = _big()
 
 
+class PolicyRow(SQLModel, table=True):
+    """A policy of an alias, from a revision on. Appended; the newest one counts."""
+
+    __tablename__ = "policy"
+
+    model: str = Field(primary_key=True, max_length=63)
+    alias: str = Field(primary_key=True, max_length=63)
+    revision: int = _big(primary_key=True)
+    policy: dict[str, Any] = _json()
+    set_ms: int = _big()
+    cause: dict[str, Any] = _json()
+
+
+class WaiverRow(SQLModel, table=True):
+    """A recorded waiver. Never deleted; only its end is written later."""
+
+    __tablename__ = "waiver"
+
+    model: str = Field(primary_key=True, max_length=63)
+    number: int = Field(primary_key=True)
+    alias: str = Field(max_length=63)
+    """Empty for every alias of the model."""
+    rule: str = Field(max_length=16)
+    path: str
+    owner: str
+    reason: str
+    expires: str = Field(max_length=10)
+    """The last day it is good for, ISO 8601."""
+    created_ms: int = _big()
+    creator: str = Field(max_length=128)
+    ended_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    ended_by: Optional[dict[str, Any]] = _json(nullable=True)  # noqa: UP045
+
+
 class ReleaseRow(SQLModel, table=True):
     """The time one bundle is live on one alias. Appended; only its end is written later."""
 

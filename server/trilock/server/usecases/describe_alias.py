@@ -10,6 +10,7 @@ from trilock.server.store.readiness import StoredReadiness, get_readiness
 from trilock.server.store.releases import get_release, list_live, require_live
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks
 from trilock.server.usecases.runtime import Runtime
+from trilock.server.usecases.waive import Waivers, alias_waivers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class AliasStatus:
     planes: tuple[PlaneState, ...]
     operation: Operation | None
     """The newest operation that is not done; None if there is none."""
+    waivers: Waivers
+    """In force, or expired and not ended."""
 
 
 def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
@@ -42,6 +45,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         target_sinks = () if target is None else tuple(list_release_sinks(session, target.ref))
         readiness = get_readiness(session, row)
         planes = tuple(list_plane_states(session, row))
+        waivers = alias_waivers(session, alias)
     active = runtime.journal.list(alias=alias, active_only=True, offset=0, limit=1)
     return AliasStatus(
         live_row=row,
@@ -52,6 +56,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         readiness=readiness,
         planes=planes,
         operation=active[0] if active else None,
+        waivers=waivers,
     )
 
 

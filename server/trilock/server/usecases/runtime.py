@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.names import ModelName
 from trilock.server.domain.ports import Connections
 from trilock.server.operations.journal import Journal
@@ -23,3 +24,13 @@ class Runtime:
             UnknownConnectionError: They have not.
         """
         self.connections.planes(model)
+
+    def require_known(self, model: ModelName) -> None:
+        """Do the same, and open nothing: for what concerns trilock's own database only.
+
+        Raises:
+            UnknownConnectionError: They have not.
+        """
+        known = self.connections.models()
+        if model not in known:
+            raise UnknownConnectionError(kind="model", name=model, known=known)
