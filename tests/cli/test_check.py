@@ -127,6 +127,7 @@ def test_as_json(server: FakeServer, trilock: Trilock) -> None:
                 "message": "'wind' is made in another way",
                 "remedy": "",
                 "waived": False,
+                "waiver": None,
             }
         ],
     }
