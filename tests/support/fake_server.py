@@ -31,6 +31,7 @@ SERVICES: Final = (
     "admin",
     "bundle",
     "check",
+    "drift",
     "feature",
     "operation",
     "policy",

@@ -12,6 +12,8 @@ from trilock.cli.plain import enum_name, moment
 from trilock.cli.waiting import state_of
 from trilock.cli.words import count, last, thing, when
 from trilock.client.names import short_alias
+from trilock.v1.bundle_pb2 import Hold
+from trilock.v1.drift_pb2 import Drift
 from trilock.v1.operation_pb2 import Operation
 from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.release_pb2 import (
@@ -48,6 +50,12 @@ def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
     target = tree.add(_text(f"target     {_target(alias, now=now)}"))
     for problem in alias.readiness.problems:
         target.add(_text(problem))
+    if alias.HasField("hold"):
+        tree.add(_text(f"hold       {_hold(alias.hold, now=now)}"))
+    for drift in alias.drifts:
+        branch = tree.add(_text(f"drift      {_drift(drift, now=now)}"))
+        for change in drift.changes:
+            branch.add(_text(change))
     for plane in alias.planes:
         tree.add(_text(f"plane      {_plane(plane, now=now)}"))
     for sink in alias.live.sinks:
@@ -94,6 +102,22 @@ def _target(alias: Alias, *, now: datetime | None) -> str:
     return (
         f"{glyph} {state}  {thing(alias.target.bundle, 'bundle')}  "
         f"{thing(alias.target.name, 'release')}{looked}"
+    )
+
+
+def _hold(hold: Hold, *, now: datetime | None) -> str:
+    until = moment(hold.expire_time) if hold.HasField("expire_time") else None
+    ends = f", until {when(until, now=now)}" if until else ""
+    return f"nothing is promoted here: {hold.reason} (by {hold.principal}{ends})"
+
+
+def _drift(drift: Drift, *, now: datetime | None) -> str:
+    put_back = f", which is bundle {last(drift.held_bundle)}, on hold" if drift.held_bundle else ""
+    happens = "it is made to agree again" if drift.reasserted else "reported only"
+    since = when(moment(drift.start_time), now=now)
+    return (
+        f"{encodable('✖', otherwise='x')} {drift.resource}: wanted {drift.wanted or 'none'}, found "
+        f"{drift.found or 'none'}{put_back}, since {since}; {happens}"
     )
 
 

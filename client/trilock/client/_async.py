@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trilock.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from trilock.v1.bundle_service_pb2_grpc import BundleServiceAsyncStub
     from trilock.v1.check_service_pb2_grpc import CheckServiceAsyncStub
+    from trilock.v1.drift_service_pb2_grpc import DriftServiceAsyncStub
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceAsyncStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceAsyncStub
     from trilock.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
@@ -101,6 +102,11 @@ class AsyncClient:
     def checks(self) -> CheckServiceAsyncStub:
         """See check_service.proto."""
         return cast("CheckServiceAsyncStub", self._stub("check"))
+
+    @cached_property
+    def drifts(self) -> DriftServiceAsyncStub:
+        """See drift_service.proto."""
+        return cast("DriftServiceAsyncStub", self._stub("drift"))
 
     @cached_property
     def features(self) -> FeatureServiceAsyncStub:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trilock.v1.admin_service_pb2_grpc import AdminServiceStub
     from trilock.v1.bundle_service_pb2_grpc import BundleServiceStub
     from trilock.v1.check_service_pb2_grpc import CheckServiceStub
+    from trilock.v1.drift_service_pb2_grpc import DriftServiceStub
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceStub
     from trilock.v1.policy_service_pb2_grpc import PolicyServiceStub
@@ -100,7 +101,7 @@ class Client:
         self.close()
 
     def _stub(self, name: str) -> Any:  # noqa: ANN401 - each property says the type
-        # Imported on first use: a serving process needs one of the nine.
+        # Imported on first use: a serving process needs one of them.
         module = importlib.import_module(f"trilock.v1.{name}_service_pb2_grpc")
         return getattr(module, f"{name.capitalize()}ServiceStub")(self._channel)
 
@@ -118,6 +119,11 @@ class Client:
     def checks(self) -> CheckServiceStub:
         """See check_service.proto."""
         return cast("CheckServiceStub", self._stub("check"))
+
+    @cached_property
+    def drifts(self) -> DriftServiceStub:
+        """See drift_service.proto."""
+        return cast("DriftServiceStub", self._stub("drift"))
 
     @cached_property
     def features(self) -> FeatureServiceStub:

@@ -11,6 +11,7 @@ READS: Final = (
     ("AdminService", "GetServerInfo", "ListTokens"),
     ("BundleService", "GetFeatureSchema", "ListFeatureSchemas", "GetBundle", "ListBundles"),
     ("CheckService", "Check"),
+    ("DriftService", "ListDrifts"),
     ("FeatureService", "ListFeatureProjects"),
     ("OperationService", "GetOperation", "ListOperations"),
     ("PolicyService", "GetPolicy", "ListPolicies", "ListWaivers"),
@@ -33,6 +34,7 @@ _RUNS_USER_CODE: Final = frozenset(
         "/trilock.v1.BundleService/CaptureFeatureSchema",
         "/trilock.v1.BundleService/RecordBundle",
         "/trilock.v1.CheckService/Check",
+        "/trilock.v1.DriftService/Adopt",
         "/trilock.v1.ReleaseService/PlanPromotion",
         "/trilock.v1.ReleaseService/Promote",
     }

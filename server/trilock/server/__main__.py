@@ -12,7 +12,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
 
 from sqlmodel import Session
 
@@ -34,14 +33,12 @@ from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database, FileLock
 from trilock.server.store.migrate import require_current, upgrade
 from trilock.server.usecases.runtime import Runtime
+from trilock.server.watching.drift_watcher import DriftWatcher
 from trilock.server.watching.prober import Prober
 from trilock.server.watching.purger import Purger
 from trilock.server.workers.lease import free_all
 
 _log = logging.getLogger(__name__)
-
-READINESS_SECONDS: Final = 30.0
-"""How often every rollback target is looked at."""
 
 
 def open_database(settings: Settings) -> tuple[Database, ExitStack]:
@@ -79,7 +76,9 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         journal = Journal(database)
         runtime = Runtime(database=database, connections=connections, journal=journal)
         runner = Runner(database, journal, steps(database, connections))
-        prober = Prober(database, connections, interval=READINESS_SECONDS)
+        watching = settings.watching
+        prober = Prober(database, connections, interval=watching.readiness_seconds)
+        drift = DriftWatcher(database, connections, interval=watching.drift_seconds)
 
         purger = Purger(database, connections, keep_ms=settings.sinks.keep_ms)
 
@@ -111,6 +110,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         converger.start()
         prober.start()
         purger.start()
+        drift.start()
         threading.Thread(target=_warm, args=(connections,), name="warm", daemon=True).start()
         try:
             yield address
@@ -118,7 +118,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
             grace = settings.server.grace_seconds
             await rpc.stop(grace)
             await hub.close()
-            stops = [runner.stop, converger.stop, prober.stop, purger.stop]
+            stops = [runner.stop, converger.stop, prober.stop, drift.stop, purger.stop]
             await asyncio.to_thread(_stop_all, stops, grace)
 
 

@@ -70,6 +70,7 @@ class SettingsConnections:
             pipeline=self._pipeline(settings.git),
             repository=git.repository,
             repository_folder=settings.feature_folder,
+            reasserts_drift=settings.drift == "reassert",
         )
 
     def sink_database(self, connection: str) -> SinkDatabase:

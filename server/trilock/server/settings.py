@@ -178,6 +178,15 @@ class SinksSettings(_Section):
         return round(self.keep_days * 86_400_000)
 
 
+class WatchingSettings(_Section):
+    """How often the outside world is looked at."""
+
+    drift_seconds: float = Field(default=5.0, ge=0.05, le=3600)
+    """Between two looks for what others changed."""
+    readiness_seconds: float = Field(default=30.0, ge=0.05, le=3600)
+    """Between two looks at the same rollback target."""
+
+
 class MlflowConnection(_Section):
     """An MLflow tracking server or database."""
 
@@ -242,6 +251,8 @@ class ModelSettings(_Section):
     git: Text
     feature_folder: str = ""
     """The Feast repository's folder in the git repository."""
+    drift: Literal["report", "reassert"] = "report"
+    """What happens to what others change in the planes. A bundle on hold never stays put back."""
 
     @field_validator("feature_folder")
     @classmethod
@@ -283,6 +294,7 @@ class Settings(_Section):
     database: DatabaseSettings
     serving: ServingSettings = ServingSettings()
     sinks: SinksSettings = SinksSettings()
+    watching: WatchingSettings = WatchingSettings()
     connections: dict[ConnectionName, Connection] = {}
     models: dict[ModelKey, ModelSettings] = {}
     tokens: dict[PrincipalKey, TokenSettings] = {}

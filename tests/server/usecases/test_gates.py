@@ -15,7 +15,7 @@ from trilock.server.domain.operation import Operation, OperationState, StepState
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.runner import Runner
-from trilock.server.store.bundles import put_hold
+from trilock.server.store.holds import put_hold
 from trilock.server.store.releases import require_live
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.promote import promote

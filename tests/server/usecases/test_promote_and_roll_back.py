@@ -24,8 +24,8 @@ from trilock.server.domain.errors import (
 )
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import ReleaseState
-from trilock.server.store.bundles import get_hold
 from trilock.server.store.clock import now_ms
+from trilock.server.store.holds import get_hold
 from trilock.server.store.releases import get_release
 from trilock.server.store.sinks import list_release_sinks
 from trilock.server.usecases.lift_hold import lift_hold
@@ -235,7 +235,7 @@ def test_a_rolled_back_bundle_is_held_until_the_hold_is_lifted(w: World) -> None
     with pytest.raises(HeldError, match="rolled back from models/delay/releases/2: it is bad"):
         w.promote(bad)
 
-    lift_hold(w.runtime, bundle=bad.ref, reason="mended", principal="bob")
+    lift_hold(w.runtime, resource=bad.ref, reason="mended", principal="bob")
     with w.database.read() as session:
         assert get_hold(session, bad.ref) is None
     assert w.settled(w.promote(bad)).state is OperationState.SUCCEEDED

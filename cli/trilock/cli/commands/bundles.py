@@ -1,4 +1,4 @@
-"""record, bundles, unhold."""
+"""record, bundles."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from google.protobuf.struct_pb2 import Struct
 from trilock.cli.commits import full_commit
 from trilock.cli.exits import UsageError
 from trilock.cli.grammar import is_bundle, json_object, schema
-from trilock.cli.options import BundleArgument, DryRun, Limit, ModelArgument, Output
+from trilock.cli.options import DryRun, Limit, ModelArgument, Output
 from trilock.cli.output import Format, say, write, write_json, write_table
 from trilock.cli.plain import moment, plain
 from trilock.cli.reporting import Command
@@ -18,7 +18,6 @@ from trilock.cli.words import last, when
 from trilock.v1.bundle_pb2 import Bundle
 from trilock.v1.bundle_service_pb2 import (
     GetBundleRequest,
-    LiftHoldRequest,
     ListBundlesRequest,
     RecordBundleRequest,
 )
@@ -28,7 +27,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
     app.command(cls=Command)(record)
     app.command(cls=Command)(bundles)
-    app.command(cls=Command)(unhold)
 
 
 def record(
@@ -142,22 +140,6 @@ def bundles(
     write_table(
         ["bundle", "model version", "features", "commit", "verdict", "hold", "by", "recorded"], rows
     )
-
-
-def unhold(
-    context: typer.Context,
-    bundle: BundleArgument,
-    *,
-    reason: Annotated[str, typer.Option(help="Why it may be promoted again. Recorded.")],
-    output: Output = Format.TABLE,
-) -> None:
-    """Lift the hold of a bundle: it can be promoted again."""
-    with connected(context) as session:
-        name = session.names.bundle(bundle)
-        lifted = session.client.bundles.LiftHold(LiftHoldRequest(name=name, reason=reason)).bundle
-    if output is Format.JSON:
-        write_json(plain(lifted))
-    say(f"{lifted.name} can be promoted again")
 
 
 def _get(session: Session, text: str) -> Bundle:

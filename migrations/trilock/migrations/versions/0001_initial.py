@@ -71,12 +71,31 @@ def upgrade() -> None:
     op.create_table(
         "hold",
         sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("principal", sa.String(128), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("model", "number"),
+        sa.Column("expires_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("model", "alias", "number"),
     )
+    op.create_table(
+        "drift",
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("plane", sa.String(64), nullable=False),
+        sa.Column("resource", sa.String(), nullable=False),
+        sa.Column("wanted", sa.String(), nullable=False),
+        sa.Column("found", sa.String(), nullable=False),
+        sa.Column("changes", _JSON, nullable=False),
+        sa.Column("held", sa.Integer(), nullable=True),
+        sa.Column("reasserted", sa.Boolean(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("revision"),
+    )
+    op.create_index("ix_drift_alias", "drift", ["model", "alias", "ended_ms"])
     op.create_table(
         "lease",
         sa.Column("scope", sa.String(255), nullable=False),
@@ -311,6 +330,7 @@ def downgrade() -> None:
     op.drop_table("operation")
     op.drop_table("live")
     op.drop_table("lease")
+    op.drop_table("drift")
     op.drop_table("hold")
     op.drop_table("feature_schema")
     op.drop_table("event")

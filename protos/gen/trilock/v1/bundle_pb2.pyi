@@ -283,13 +283,21 @@ class Hold(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     PRINCIPAL_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    RESOURCE_FIELD_NUMBER: builtins.int
     reason: builtins.str
     """reason is why."""
     principal: builtins.str
     """principal is who recorded it."""
+    resource: builtins.str
+    """resource is the bundle or the alias that is on hold."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """create_time is since when."""
+
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """expire_time is until when; unset for a hold that only somebody lifts."""
 
     def __init__(
         self,
@@ -297,8 +305,10 @@ class Hold(google.protobuf.message.Message):
         reason: builtins.str = ...,
         principal: builtins.str = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        resource: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "principal", b"principal", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "principal", b"principal", "reason", b"reason", "resource", b"resource"]) -> None: ...
 
 global___Hold = Hold

@@ -13,44 +13,49 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from trilock.v1 import bundle_pb2 as trilock_dot_v1_dot_bundle__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftrilock/v1/bundle_service.proto\x12\ntrilock.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17trilock/v1/bundle.proto\"O\n\x1b\x43\x61ptureFeatureSchemaRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"b\n\x1c\x43\x61ptureFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\'\n\x17GetFeatureSchemaRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x18GetFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\"S\n\x19ListFeatureSchemasRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"i\n\x1aListFeatureSchemasResponse\x12\x32\n\x0f\x66\x65\x61ture_schemas\x18\x01 \x03(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x13RecordBundleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x03 \x01(\t\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x05 \x01(\t\x12/\n\x0eserving_config\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"K\n\x14RecordBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\" \n\x10GetBundleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x11GetBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\"J\n\x12ListBundlesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListBundlesResponse\x12#\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x12.trilock.v1.Bundle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x0fLiftHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x10LiftHoldResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle2\xf2\x04\n\rBundleService\x12i\n\x14\x43\x61ptureFeatureSchema\x12\'.trilock.v1.CaptureFeatureSchemaRequest\x1a(.trilock.v1.CaptureFeatureSchemaResponse\x12]\n\x10GetFeatureSchema\x12#.trilock.v1.GetFeatureSchemaRequest\x1a$.trilock.v1.GetFeatureSchemaResponse\x12\x63\n\x12ListFeatureSchemas\x12%.trilock.v1.ListFeatureSchemasRequest\x1a&.trilock.v1.ListFeatureSchemasResponse\x12Q\n\x0cRecordBundle\x12\x1f.trilock.v1.RecordBundleRequest\x1a .trilock.v1.RecordBundleResponse\x12H\n\tGetBundle\x12\x1c.trilock.v1.GetBundleRequest\x1a\x1d.trilock.v1.GetBundleResponse\x12N\n\x0bListBundles\x12\x1e.trilock.v1.ListBundlesRequest\x1a\x1f.trilock.v1.ListBundlesResponse\x12\x45\n\x08LiftHold\x12\x1b.trilock.v1.LiftHoldRequest\x1a\x1c.trilock.v1.LiftHoldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftrilock/v1/bundle_service.proto\x12\ntrilock.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17trilock/v1/bundle.proto\"O\n\x1b\x43\x61ptureFeatureSchemaRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"b\n\x1c\x43\x61ptureFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\'\n\x17GetFeatureSchemaRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x18GetFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\"S\n\x19ListFeatureSchemasRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"i\n\x1aListFeatureSchemasResponse\x12\x32\n\x0f\x66\x65\x61ture_schemas\x18\x01 \x03(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x13RecordBundleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x03 \x01(\t\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x05 \x01(\t\x12/\n\x0eserving_config\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"K\n\x14RecordBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\" \n\x10GetBundleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x11GetBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\"J\n\x12ListBundlesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListBundlesResponse\x12#\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x12.trilock.v1.Bundle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x10PlaceHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x11PlaceHoldResponse\x12\x1e\n\x04hold\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Hold\"/\n\x0fLiftHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x10LiftHoldResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle2\xbc\x05\n\rBundleService\x12i\n\x14\x43\x61ptureFeatureSchema\x12\'.trilock.v1.CaptureFeatureSchemaRequest\x1a(.trilock.v1.CaptureFeatureSchemaResponse\x12]\n\x10GetFeatureSchema\x12#.trilock.v1.GetFeatureSchemaRequest\x1a$.trilock.v1.GetFeatureSchemaResponse\x12\x63\n\x12ListFeatureSchemas\x12%.trilock.v1.ListFeatureSchemasRequest\x1a&.trilock.v1.ListFeatureSchemasResponse\x12Q\n\x0cRecordBundle\x12\x1f.trilock.v1.RecordBundleRequest\x1a .trilock.v1.RecordBundleResponse\x12H\n\tGetBundle\x12\x1c.trilock.v1.GetBundleRequest\x1a\x1d.trilock.v1.GetBundleResponse\x12N\n\x0bListBundles\x12\x1e.trilock.v1.ListBundlesRequest\x1a\x1f.trilock.v1.ListBundlesResponse\x12H\n\tPlaceHold\x12\x1c.trilock.v1.PlaceHoldRequest\x1a\x1d.trilock.v1.PlaceHoldResponse\x12\x45\n\x08LiftHold\x12\x1b.trilock.v1.LiftHoldRequest\x1a\x1c.trilock.v1.LiftHoldResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.bundle_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_CAPTUREFEATURESCHEMAREQUEST']._serialized_start=102
-  _globals['_CAPTUREFEATURESCHEMAREQUEST']._serialized_end=181
-  _globals['_CAPTUREFEATURESCHEMARESPONSE']._serialized_start=183
-  _globals['_CAPTUREFEATURESCHEMARESPONSE']._serialized_end=281
-  _globals['_GETFEATURESCHEMAREQUEST']._serialized_start=283
-  _globals['_GETFEATURESCHEMAREQUEST']._serialized_end=322
-  _globals['_GETFEATURESCHEMARESPONSE']._serialized_start=324
-  _globals['_GETFEATURESCHEMARESPONSE']._serialized_end=401
-  _globals['_LISTFEATURESCHEMASREQUEST']._serialized_start=403
-  _globals['_LISTFEATURESCHEMASREQUEST']._serialized_end=486
-  _globals['_LISTFEATURESCHEMASRESPONSE']._serialized_start=488
-  _globals['_LISTFEATURESCHEMASRESPONSE']._serialized_end=593
-  _globals['_RECORDBUNDLEREQUEST']._serialized_start=596
-  _globals['_RECORDBUNDLEREQUEST']._serialized_end=815
-  _globals['_RECORDBUNDLERESPONSE']._serialized_start=817
-  _globals['_RECORDBUNDLERESPONSE']._serialized_end=892
-  _globals['_GETBUNDLEREQUEST']._serialized_start=894
-  _globals['_GETBUNDLEREQUEST']._serialized_end=926
-  _globals['_GETBUNDLERESPONSE']._serialized_start=928
-  _globals['_GETBUNDLERESPONSE']._serialized_end=983
-  _globals['_LISTBUNDLESREQUEST']._serialized_start=985
-  _globals['_LISTBUNDLESREQUEST']._serialized_end=1059
-  _globals['_LISTBUNDLESRESPONSE']._serialized_start=1061
-  _globals['_LISTBUNDLESRESPONSE']._serialized_end=1144
-  _globals['_LIFTHOLDREQUEST']._serialized_start=1146
-  _globals['_LIFTHOLDREQUEST']._serialized_end=1193
-  _globals['_LIFTHOLDRESPONSE']._serialized_start=1195
-  _globals['_LIFTHOLDRESPONSE']._serialized_end=1249
-  _globals['_BUNDLESERVICE']._serialized_start=1252
-  _globals['_BUNDLESERVICE']._serialized_end=1878
+  _globals['_CAPTUREFEATURESCHEMAREQUEST']._serialized_start=135
+  _globals['_CAPTUREFEATURESCHEMAREQUEST']._serialized_end=214
+  _globals['_CAPTUREFEATURESCHEMARESPONSE']._serialized_start=216
+  _globals['_CAPTUREFEATURESCHEMARESPONSE']._serialized_end=314
+  _globals['_GETFEATURESCHEMAREQUEST']._serialized_start=316
+  _globals['_GETFEATURESCHEMAREQUEST']._serialized_end=355
+  _globals['_GETFEATURESCHEMARESPONSE']._serialized_start=357
+  _globals['_GETFEATURESCHEMARESPONSE']._serialized_end=434
+  _globals['_LISTFEATURESCHEMASREQUEST']._serialized_start=436
+  _globals['_LISTFEATURESCHEMASREQUEST']._serialized_end=519
+  _globals['_LISTFEATURESCHEMASRESPONSE']._serialized_start=521
+  _globals['_LISTFEATURESCHEMASRESPONSE']._serialized_end=626
+  _globals['_RECORDBUNDLEREQUEST']._serialized_start=629
+  _globals['_RECORDBUNDLEREQUEST']._serialized_end=848
+  _globals['_RECORDBUNDLERESPONSE']._serialized_start=850
+  _globals['_RECORDBUNDLERESPONSE']._serialized_end=925
+  _globals['_GETBUNDLEREQUEST']._serialized_start=927
+  _globals['_GETBUNDLEREQUEST']._serialized_end=959
+  _globals['_GETBUNDLERESPONSE']._serialized_start=961
+  _globals['_GETBUNDLERESPONSE']._serialized_end=1016
+  _globals['_LISTBUNDLESREQUEST']._serialized_start=1018
+  _globals['_LISTBUNDLESREQUEST']._serialized_end=1092
+  _globals['_LISTBUNDLESRESPONSE']._serialized_start=1094
+  _globals['_LISTBUNDLESRESPONSE']._serialized_end=1177
+  _globals['_PLACEHOLDREQUEST']._serialized_start=1179
+  _globals['_PLACEHOLDREQUEST']._serialized_end=1276
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=1278
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=1329
+  _globals['_LIFTHOLDREQUEST']._serialized_start=1331
+  _globals['_LIFTHOLDREQUEST']._serialized_end=1378
+  _globals['_LIFTHOLDRESPONSE']._serialized_start=1380
+  _globals['_LIFTHOLDRESPONSE']._serialized_end=1434
+  _globals['_BUNDLESERVICE']._serialized_start=1437
+  _globals['_BUNDLESERVICE']._serialized_end=2137
 # @@protoc_insertion_point(module_scope)

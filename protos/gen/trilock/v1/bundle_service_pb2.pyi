@@ -9,6 +9,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
 import google.protobuf.struct_pb2
+import google.protobuf.timestamp_pb2
 import trilock.v1.bundle_pb2
 import typing
 
@@ -322,17 +323,71 @@ class ListBundlesResponse(google.protobuf.message.Message):
 global___ListBundlesResponse = ListBundlesResponse
 
 @typing.final
+class PlaceHoldRequest(google.protobuf.message.Message):
+    """PlaceHoldRequest says what to hold, and why."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """name is `models/{model}/bundles/{number}` or `models/{model}/aliases/{alias}`.
+    Required.
+    """
+    reason: builtins.str
+    """reason is why. Required."""
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """expire_time is until when, in the future; unset for as long as nobody lifts it."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        reason: builtins.str = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["expire_time", b"expire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "name", b"name", "reason", b"reason"]) -> None: ...
+
+global___PlaceHoldRequest = PlaceHoldRequest
+
+@typing.final
+class PlaceHoldResponse(google.protobuf.message.Message):
+    """PlaceHoldResponse is the hold."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HOLD_FIELD_NUMBER: builtins.int
+    @property
+    def hold(self) -> trilock.v1.bundle_pb2.Hold:
+        """hold is always set."""
+
+    def __init__(
+        self,
+        *,
+        hold: trilock.v1.bundle_pb2.Hold | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["hold", b"hold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["hold", b"hold"]) -> None: ...
+
+global___PlaceHoldResponse = PlaceHoldResponse
+
+@typing.final
 class LiftHoldRequest(google.protobuf.message.Message):
-    """LiftHoldRequest names a held bundle."""
+    """LiftHoldRequest names a held bundle or alias."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """name is `models/{model}/bundles/{number}`. Required."""
+    """name is `models/{model}/bundles/{number}` or `models/{model}/aliases/{alias}`.
+    Required.
+    """
     reason: builtins.str
-    """reason is why it may be promoted again. Required."""
+    """reason is why promotions are allowed again. Required."""
     def __init__(
         self,
         *,
@@ -345,14 +400,14 @@ global___LiftHoldRequest = LiftHoldRequest
 
 @typing.final
 class LiftHoldResponse(google.protobuf.message.Message):
-    """LiftHoldResponse is the bundle without its hold."""
+    """LiftHoldResponse is what was on hold."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     BUNDLE_FIELD_NUMBER: builtins.int
     @property
     def bundle(self) -> trilock.v1.bundle_pb2.Bundle:
-        """bundle is always set."""
+        """bundle is the bundle without its hold; unset for an alias."""
 
     def __init__(
         self,

@@ -45,6 +45,11 @@ class BundleServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_bundle__service__pb2.ListBundlesRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_bundle__service__pb2.ListBundlesResponse.FromString,
                 )
+        self.PlaceHold = channel.unary_unary(
+                '/trilock.v1.BundleService/PlaceHold',
+                request_serializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldResponse.FromString,
+                )
         self.LiftHold = channel.unary_unary(
                 '/trilock.v1.BundleService/LiftHold',
                 request_serializer=trilock_dot_v1_dot_bundle__service__pb2.LiftHoldRequest.SerializeToString,
@@ -115,8 +120,21 @@ class BundleServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlaceHold(self, request, context):
+        """PlaceHold keeps a bundle from being promoted, or an alias from being
+        promoted to. It never stops a rollback to another bundle.
+
+        Errors include:
+        - NOT_FOUND: there is no such bundle, or nothing was ever released on the alias.
+        - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LiftHold(self, request, context):
-        """LiftHold removes the hold of a bundle, so that it can be promoted again.
+        """LiftHold removes the hold of a bundle, so that it can be promoted again, or
+        of an alias.
 
         Errors include:
         - NOT_FOUND: there is no such bundle.
@@ -158,6 +176,11 @@ def add_BundleServiceServicer_to_server(servicer, server):
                     servicer.ListBundles,
                     request_deserializer=trilock_dot_v1_dot_bundle__service__pb2.ListBundlesRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_bundle__service__pb2.ListBundlesResponse.SerializeToString,
+            ),
+            'PlaceHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceHold,
+                    request_deserializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldResponse.SerializeToString,
             ),
             'LiftHold': grpc.unary_unary_rpc_method_handler(
                     servicer.LiftHold,
@@ -274,6 +297,23 @@ class BundleService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.BundleService/ListBundles',
             trilock_dot_v1_dot_bundle__service__pb2.ListBundlesRequest.SerializeToString,
             trilock_dot_v1_dot_bundle__service__pb2.ListBundlesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def PlaceHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.BundleService/PlaceHold',
+            trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldRequest.SerializeToString,
+            trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

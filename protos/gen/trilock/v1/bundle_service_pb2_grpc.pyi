@@ -78,11 +78,24 @@ class BundleServiceStub:
     ]
     """ListBundles lists the bundles of a model, newest first."""
 
+    PlaceHold: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.bundle_service_pb2.PlaceHoldRequest,
+        trilock.v1.bundle_service_pb2.PlaceHoldResponse,
+    ]
+    """PlaceHold keeps a bundle from being promoted, or an alias from being
+    promoted to. It never stops a rollback to another bundle.
+
+    Errors include:
+    - NOT_FOUND: there is no such bundle, or nothing was ever released on the alias.
+    - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
+    """
+
     LiftHold: grpc.UnaryUnaryMultiCallable[
         trilock.v1.bundle_service_pb2.LiftHoldRequest,
         trilock.v1.bundle_service_pb2.LiftHoldResponse,
     ]
-    """LiftHold removes the hold of a bundle, so that it can be promoted again.
+    """LiftHold removes the hold of a bundle, so that it can be promoted again, or
+    of an alias.
 
     Errors include:
     - NOT_FOUND: there is no such bundle.
@@ -149,11 +162,24 @@ class BundleServiceAsyncStub:
     ]
     """ListBundles lists the bundles of a model, newest first."""
 
+    PlaceHold: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.bundle_service_pb2.PlaceHoldRequest,
+        trilock.v1.bundle_service_pb2.PlaceHoldResponse,
+    ]
+    """PlaceHold keeps a bundle from being promoted, or an alias from being
+    promoted to. It never stops a rollback to another bundle.
+
+    Errors include:
+    - NOT_FOUND: there is no such bundle, or nothing was ever released on the alias.
+    - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
+    """
+
     LiftHold: grpc.aio.UnaryUnaryMultiCallable[
         trilock.v1.bundle_service_pb2.LiftHoldRequest,
         trilock.v1.bundle_service_pb2.LiftHoldResponse,
     ]
-    """LiftHold removes the hold of a bundle, so that it can be promoted again.
+    """LiftHold removes the hold of a bundle, so that it can be promoted again, or
+    of an alias.
 
     Errors include:
     - NOT_FOUND: there is no such bundle.
@@ -233,12 +259,27 @@ class BundleServiceServicer(metaclass=abc.ABCMeta):
         """ListBundles lists the bundles of a model, newest first."""
 
     @abc.abstractmethod
+    def PlaceHold(
+        self,
+        request: trilock.v1.bundle_service_pb2.PlaceHoldRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.bundle_service_pb2.PlaceHoldResponse, collections.abc.Awaitable[trilock.v1.bundle_service_pb2.PlaceHoldResponse]]:
+        """PlaceHold keeps a bundle from being promoted, or an alias from being
+        promoted to. It never stops a rollback to another bundle.
+
+        Errors include:
+        - NOT_FOUND: there is no such bundle, or nothing was ever released on the alias.
+        - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
+        """
+
+    @abc.abstractmethod
     def LiftHold(
         self,
         request: trilock.v1.bundle_service_pb2.LiftHoldRequest,
         context: _ServicerContext,
     ) -> typing.Union[trilock.v1.bundle_service_pb2.LiftHoldResponse, collections.abc.Awaitable[trilock.v1.bundle_service_pb2.LiftHoldResponse]]:
-        """LiftHold removes the hold of a bundle, so that it can be promoted again.
+        """LiftHold removes the hold of a bundle, so that it can be promoted again, or
+        of an alias.
 
         Errors include:
         - NOT_FOUND: there is no such bundle.

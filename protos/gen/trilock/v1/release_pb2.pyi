@@ -11,6 +11,8 @@ import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import sys
+import trilock.v1.bundle_pb2
+import trilock.v1.drift_pb2
 import trilock.v1.policy_pb2
 import trilock.v1.report_pb2
 import typing
@@ -370,6 +372,8 @@ class Alias(google.protobuf.message.Message):
     PLANES_FIELD_NUMBER: builtins.int
     OPERATION_FIELD_NUMBER: builtins.int
     WAIVERS_FIELD_NUMBER: builtins.int
+    HOLD_FIELD_NUMBER: builtins.int
+    DRIFTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/aliases/{alias}`."""
     etag: builtins.str
@@ -398,6 +402,14 @@ class Alias(google.protobuf.message.Message):
         not ended since.
         """
 
+    @property
+    def hold(self) -> trilock.v1.bundle_pb2.Hold:
+        """hold is the hold on the alias itself; unset if there is none."""
+
+    @property
+    def drifts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trilock.v1.drift_pb2.Drift]:
+        """drifts are what others changed, and is so still."""
+
     def __init__(
         self,
         *,
@@ -409,9 +421,11 @@ class Alias(google.protobuf.message.Message):
         planes: collections.abc.Iterable[global___PlaneStatus] | None = ...,
         operation: builtins.str = ...,
         waivers: collections.abc.Iterable[trilock.v1.policy_pb2.RecordedWaiver] | None = ...,
+        hold: trilock.v1.bundle_pb2.Hold | None = ...,
+        drifts: collections.abc.Iterable[trilock.v1.drift_pb2.Drift] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["etag", b"etag", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["hold", b"hold", "live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
 

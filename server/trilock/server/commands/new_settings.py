@@ -39,6 +39,10 @@ url = "sqlite:///.trilock/trilock.db"
 # [sinks]
 # keep_days = 30            # how long quarantined rows and receipts of an ended release are kept
 
+# [watching]
+# drift_seconds = 5         # how often the planes are looked at for what others changed
+# readiness_seconds = 30    # how often every rollback target is looked at
+
 # Outside systems, by names of your own. Requests name them, never their addresses.
 # [connections.registry]
 # kind = "mlflow"
@@ -66,6 +70,7 @@ url = "sqlite:///.trilock/trilock.db"
 # base_project = "flights"      # by default the project in feature_store.yaml
 # mirror_project = "delay"      # a live Feast project to keep equal; by default none
 # mirror_alias = "production"   # the alias that it is kept equal to
+# drift = "report"              # or "reassert": what others change is made to agree again
 # git = "code"
 # feature_folder = "features"   # the Feast repository's folder in the git repository
 

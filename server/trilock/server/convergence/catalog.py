@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from trilock.server.convergence.projection import Projection
 from trilock.server.convergence.projections.feature_mirror import FeatureMirror
+from trilock.server.convergence.projections.feature_projects import FeatureProjects
 from trilock.server.convergence.projections.model_alias import ModelAlias
 from trilock.server.convergence.projections.sinks import Sinks
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.ports import Connections
 from trilock.server.domain.release import LiveRow
 from trilock.server.store.database import Database
+from trilock.server.store.drifts import open_drifts
 from trilock.server.store.sinks import list_sinks
 
 
@@ -21,6 +23,7 @@ class Projections:
         self._connections = connections
         self._model_alias = ModelAlias(database, connections)
         self._feature_mirror = FeatureMirror(database, connections)
+        self._feature_projects = FeatureProjects(database, connections)
         self._sinks = Sinks(database, connections)
 
     def of_alias(self, alias: AliasRef) -> Sequence[Projection]:
@@ -31,9 +34,14 @@ class Projections:
         """
         with self._database.read() as session:
             has_sinks = bool(list_sinks(session, model=alias.model))
+            reasserts = any(
+                drift.reasserted and drift.plane == FeatureProjects.name
+                for drift in open_drifts(session, alias)
+            )
         return [
             *([self._sinks] if has_sinks else []),
             self._model_alias,
+            *([self._feature_projects] if reasserts else []),
             *([self._feature_mirror] if self._connections.has_mirror(alias) else []),
         ]
 

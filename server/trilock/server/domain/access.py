@@ -32,9 +32,10 @@ class Role(StrEnum):
     RECORD = "record"
     """Capture feature schemas, record bundles."""
     ROLLBACK = "rollback"
-    """Roll back, cancel."""
+    """Roll back, hold, cancel."""
     PROMOTE = "promote"
-    """Promote, finalize, feed features, register sinks, lift holds, set policies, waive."""
+    """Promote, finalize, feed features, register sinks, lift holds, set policies, waive,
+    settle drift."""
     ADMIN = "admin"
     """All of the above, and tokens."""
 

@@ -142,6 +142,23 @@ class BundleRef:
         return f"models/{self.model}/bundles/{self.number}"
 
 
+def holdable(name: str) -> AliasRef | BundleRef:
+    """Return the reference that *name* spells, of what can be on hold: a bundle or an alias.
+
+    Raises:
+        InvalidNameError: *name* is neither.
+    """
+    if "/aliases/" in name:
+        return AliasRef.parse(name)
+    if "/bundles/" in name:
+        return BundleRef.parse(name)
+    raise InvalidNameError(
+        kind="resource name",
+        value=name,
+        pattern="models/{model}/bundles/{bundle} or models/{model}/aliases/{alias}",
+    )
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ReleaseRef:
     """A release of a model: `models/delay/releases/4`."""

@@ -8,18 +8,26 @@ from trilock.server.domain.names import (
     BundleRef,
     FeatureSchemaRef,
     ModelName,
+    holdable,
     model_name,
     service_name,
 )
-from trilock.server.rpc.convert import bundle_to_proto, feature_schema_to_proto, report_to_proto
+from trilock.server.rpc.convert import (
+    bundle_to_proto,
+    feature_schema_to_proto,
+    hold_to_proto,
+    report_to_proto,
+)
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import REGISTRY_VERSION, REVISION, validating
-from trilock.server.store.bundles import Hold, get_bundle, get_hold, get_report, list_bundles
+from trilock.server.store.bundles import get_bundle, get_report, list_bundles
+from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.schemas import list_schemas
 from trilock.server.usecases.capture_feature_schema import capture_feature_schema
 from trilock.server.usecases.describe_feature_schema import describe_feature_schema
 from trilock.server.usecases.lift_hold import lift_hold
+from trilock.server.usecases.place_hold import place_hold
 from trilock.server.usecases.record_bundle import record_bundle
 from trilock.v1 import bundle_pb2, bundle_service_pb2, bundle_service_pb2_grpc
 
@@ -136,20 +144,40 @@ class BundleService(Service, bundle_service_pb2_grpc.BundleServiceServicer):
         shown, token = page.cut(found)
         return bundle_service_pb2.ListBundlesResponse(bundles=shown, next_page_token=token)
 
+    async def PlaceHold(
+        self, request: bundle_service_pb2.PlaceHoldRequest, _context: Context
+    ) -> bundle_service_pb2.PlaceHoldResponse:
+        """See bundle_service.proto."""
+        with validating() as check:
+            ref = check.name("name", request.name, holdable)
+            reason = check.text("reason", request.reason, required=True)
+            expires = check.optional_time("expire_time", request)
+        placed = await self.threads.quick(
+            place_hold,
+            self.runtime,
+            resource=ref,
+            reason=reason,
+            expires=expires,
+            principal=current_principal().name,
+        )
+        return bundle_service_pb2.PlaceHoldResponse(hold=hold_to_proto(placed))
+
     async def LiftHold(
         self, request: bundle_service_pb2.LiftHoldRequest, _context: Context
     ) -> bundle_service_pb2.LiftHoldResponse:
         """See bundle_service.proto."""
         with validating() as check:
-            ref = check.name("name", request.name, BundleRef.parse)
+            ref = check.name("name", request.name, holdable)
             reason = check.text("reason", request.reason, required=True)
         await self.threads.quick(
             lift_hold,
             self.runtime,
-            bundle=ref,
+            resource=ref,
             reason=reason,
             principal=current_principal().name,
         )
+        if not isinstance(ref, BundleRef):
+            return bundle_service_pb2.LiftHoldResponse()
         return bundle_service_pb2.LiftHoldResponse(
             bundle=await self.threads.quick(self._bundle, ref)
         )

@@ -20,8 +20,9 @@ from trilock.server.domain.policy import RecordedPolicy, RecordedWaiver
 from trilock.server.domain.ports import ViewState
 from trilock.server.domain.release import Cause, Release
 from trilock.server.domain.sink import Sink
-from trilock.server.store.bundles import Hold
 from trilock.server.store.clock import to_datetime
+from trilock.server.store.drifts import Drift
+from trilock.server.store.holds import Hold
 from trilock.server.store.plane_states import PlaneState
 from trilock.server.store.readiness import StoredReadiness
 from trilock.server.store.sinks import ReleaseSink
@@ -32,6 +33,7 @@ from trilock.server.usecases.waive import Waivers
 from trilock.v1 import (
     admin_service_pb2,
     bundle_pb2,
+    drift_pb2,
     feature_service_pb2,
     operation_pb2,
     policy_pb2,
@@ -194,13 +196,20 @@ def bundle_to_proto(bundle: Bundle, *, report: Report, hold: Hold | None) -> bun
         pipeline_commit=pipeline_commit_to_proto(bundle.pipeline_commit),
         serving_config=struct(bundle.serving_config),
         report=report_to_proto(report),
-        hold=None
-        if hold is None
-        else bundle_pb2.Hold(
-            reason=hold.reason, principal=hold.principal, create_time=timestamp(hold.created)
-        ),
+        hold=None if hold is None else hold_to_proto(hold),
         create_time=timestamp(bundle.created),
         creator=bundle.creator,
+    )
+
+
+def hold_to_proto(hold: Hold) -> bundle_pb2.Hold:
+    """Return the message of *hold*."""
+    return bundle_pb2.Hold(
+        reason=hold.reason,
+        principal=hold.principal,
+        create_time=timestamp(hold.created),
+        expire_time=timestamp(hold.expires),
+        resource=str(hold.resource),
     )
 
 
@@ -273,6 +282,25 @@ def alias_to_proto(status: AliasStatus) -> release_pb2.Alias:
         planes=[plane_to_proto(plane) for plane in status.planes],
         operation="" if status.operation is None else status.operation.name,
         waivers=recorded_waivers_to_proto(status.waivers),
+        hold=None if status.hold is None else hold_to_proto(status.hold),
+        drifts=[drift_to_proto(drift) for drift in status.drifts],
+    )
+
+
+def drift_to_proto(drift: Drift) -> drift_pb2.Drift:
+    """Return the message of *drift*."""
+    return drift_pb2.Drift(
+        alias=str(drift.alias),
+        plane=drift.plane,
+        resource=drift.deviation.resource,
+        wanted=drift.deviation.wanted,
+        found=drift.deviation.found,
+        changes=drift.deviation.changes,
+        held_bundle=_name(drift.held),
+        reasserted=drift.reasserted,
+        start_time=timestamp(drift.since),
+        end_time=timestamp(drift.ended),
+        revision=drift.revision,
     )
 
 

@@ -29,6 +29,7 @@ _METHODS: Final = {
         "BundleService/GetFeatureSchema",
         "BundleService/ListBundles",
         "BundleService/ListFeatureSchemas",
+        "DriftService/ListDrifts",
         "FeatureService/ListFeatureProjects",
         "OperationService/GetOperation",
         "OperationService/ListOperations",
@@ -60,12 +61,15 @@ _METHODS: Final = {
         "BundleService/RecordBundle",
     ),
     Role.ROLLBACK: (
+        "BundleService/PlaceHold",
         "OperationService/CancelOperation",
         "OperationService/RetryOperation",
         "ReleaseService/RollBack",
     ),
     Role.PROMOTE: (
         "BundleService/LiftHold",
+        "DriftService/Adopt",
+        "DriftService/Reassert",
         "FeatureService/MaterializeFeatures",
         "PolicyService/CreateWaiver",
         "PolicyService/RevokeWaiver",

@@ -19,6 +19,7 @@ from trilock.server.domain.errors import PreconditionError, UnavailableError
 from trilock.server.rpc.admin_service import AdminService
 from trilock.server.rpc.bundle_service import BundleService
 from trilock.server.rpc.check_service import CheckService
+from trilock.server.rpc.drift_service import DriftService
 from trilock.server.rpc.feature_service import FeatureService
 from trilock.server.rpc.interceptors import ErrorInterceptor, PrincipalInterceptor
 from trilock.server.rpc.operation_service import OperationService
@@ -40,6 +41,7 @@ from trilock.v1 import (
     admin_service_pb2_grpc,
     bundle_service_pb2_grpc,
     check_service_pb2_grpc,
+    drift_service_pb2_grpc,
     feature_service_pb2_grpc,
     operation_service_pb2_grpc,
     policy_service_pb2_grpc,
@@ -54,6 +56,7 @@ _SERVICES: Final[tuple[tuple[type[Service], Callable[[Any, grpc.aio.Server], Non
     (AdminService, admin_service_pb2_grpc.add_AdminServiceServicer_to_server),
     (BundleService, bundle_service_pb2_grpc.add_BundleServiceServicer_to_server),
     (CheckService, check_service_pb2_grpc.add_CheckServiceServicer_to_server),
+    (DriftService, drift_service_pb2_grpc.add_DriftServiceServicer_to_server),
     (FeatureService, feature_service_pb2_grpc.add_FeatureServiceServicer_to_server),
     (OperationService, operation_service_pb2_grpc.add_OperationServiceServicer_to_server),
     (PolicyService, policy_service_pb2_grpc.add_PolicyServiceServicer_to_server),

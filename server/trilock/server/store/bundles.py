@@ -1,8 +1,6 @@
-"""Recorded bundles and the holds on them."""
+"""Recorded bundles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -17,21 +15,11 @@ from trilock.server.domain.bundle import (
 )
 from trilock.server.domain.errors import NotFoundError
 from trilock.server.domain.names import BundleRef, FeatureSchemaRef, ModelName
-from trilock.server.domain.release import Cause
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms, to_datetime
 from trilock.server.store.counters import next_number
 from trilock.server.store.schemas import get_schema
-from trilock.server.store.tables import BundleRow, HoldRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A recorded freeze of a bundle."""
-
-    reason: str
-    principal: str
-    created: datetime
+from trilock.server.store.tables import BundleRow
 
 
 def get_bundle(session: Session, ref: BundleRef) -> Bundle:
@@ -99,37 +87,6 @@ def record_bundle_row(
     session.add(row)
     session.flush()
     return _to_domain(session, row), True
-
-
-def get_hold(session: Session, ref: BundleRef) -> Hold | None:
-    """Return the hold on the bundle, or None."""
-    row = session.get(HoldRow, (ref.model, ref.number))
-    if row is None:
-        return None
-    return Hold(reason=row.reason, principal=row.principal, created=to_datetime(row.created_ms))
-
-
-def put_hold(session: Session, ref: BundleRef, *, cause: Cause) -> None:
-    """Put the bundle on hold; one that is on hold already stays as it is."""
-    if session.get(HoldRow, (ref.model, ref.number)) is None:
-        session.add(
-            HoldRow(
-                model=ref.model,
-                number=ref.number,
-                reason=cause.reason or "rolled back",
-                principal=cause.principal,
-                created_ms=now_ms(),
-            )
-        )
-
-
-def remove_hold(session: Session, ref: BundleRef) -> bool:
-    """Lift the hold; return whether there was one."""
-    row = session.get(HoldRow, (ref.model, ref.number))
-    if row is None:
-        return False
-    session.delete(row)
-    return True
 
 
 def _row(session: Session, ref: BundleRef) -> BundleRow:

@@ -106,15 +106,42 @@ class BundleRow(SQLModel, table=True):
 
 
 class HoldRow(SQLModel, table=True):
-    """A bundle that must not be promoted."""
+    """A bundle that must not be promoted, or an alias to which nothing must."""
 
     __tablename__ = "hold"
 
     model: str = Field(primary_key=True, max_length=63)
+    alias: str = Field(primary_key=True, max_length=63)
+    """"" for the hold of a bundle."""
     number: int = Field(primary_key=True)
+    """0 for the hold of an alias."""
     reason: str
     principal: str = Field(max_length=128)
     created_ms: int = _big()
+    expires_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+
+
+class DriftRow(SQLModel, table=True):
+    """Something foreign in a plane: found by somebody who looked, until it was gone."""
+
+    __tablename__ = "drift"
+    __table_args__ = (sa.Index("ix_drift_alias", "model", "alias", "ended_ms"),)
+
+    revision: int = _big(primary_key=True)
+    """Of the event that tells of it."""
+    model: str = Field(max_length=63)
+    alias: str = Field(max_length=63)
+    plane: str = Field(max_length=64)
+    resource: str
+    wanted: str
+    found: str
+    changes: list[str] = _json()
+    held: Optional[int] = None  # noqa: UP045
+    """The bundle on hold that was put back, if it is one."""
+    reasserted: bool
+    """Whether the plane is driven to the live row again."""
+    since_ms: int = _big()
+    ended_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
 
 
 class PolicyRow(SQLModel, table=True):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from trilock.server.domain.names import AliasRef, ModelName
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import LiveRow, Release
+from trilock.server.store.drifts import Drift, open_drifts
+from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.plane_states import PlaneState, list_plane_states
 from trilock.server.store.readiness import StoredReadiness, get_readiness
 from trilock.server.store.releases import get_release, list_live, require_live
@@ -29,6 +31,10 @@ class AliasStatus:
     """The newest operation that is not done; None if there is none."""
     waivers: Waivers
     """In force, or expired and not ended."""
+    hold: Hold | None
+    """The hold on the alias itself."""
+    drifts: tuple[Drift, ...]
+    """What others changed in its planes, and is so still."""
 
 
 def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
@@ -46,6 +52,8 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         readiness = get_readiness(session, row)
         planes = tuple(list_plane_states(session, row))
         waivers = alias_waivers(session, alias)
+        hold = get_hold(session, alias)
+        drifts = tuple(open_drifts(session, alias))
     active = runtime.journal.list(alias=alias, active_only=True, offset=0, limit=1)
     return AliasStatus(
         live_row=row,
@@ -57,6 +65,8 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         planes=planes,
         operation=active[0] if active else None,
         waivers=waivers,
+        hold=hold,
+        drifts=drifts,
     )
 
 

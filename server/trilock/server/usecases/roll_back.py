@@ -25,8 +25,9 @@ from trilock.server.operations.history import (
     restored_bundle,
 )
 from trilock.server.planning.planner import plan_rollback
-from trilock.server.store.bundles import get_bundle, get_hold
+from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import now_ms
+from trilock.server.store.holds import get_hold
 from trilock.server.store.releases import (
     get_release,
     list_releases,

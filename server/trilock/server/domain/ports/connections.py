@@ -29,6 +29,8 @@ class Planes:
     """The git repository of the pipeline, for `capture_repository`."""
     repository_folder: str
     """The Feast repository's folder in it."""
+    reasserts_drift: bool = False
+    """Whether what others change is made to agree again, not only reported."""
 
 
 class Connections(Protocol):

@@ -82,6 +82,17 @@ class FeatureStore(Protocol):
         """
         ...
 
+    def token(self, *, project: str) -> str:
+        """Return a text that is another one after any change of *project*; cheap.
+
+        It moves when nothing was defined anew, too: with materialization.
+        """
+        ...
+
+    def differences(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        """Return how *project* differs from *capture*, one line each; empty if it does not."""
+        ...
+
     def deploy(self, capture: FeatureCapture, *, project: str, expected: str | None) -> None:
         """Make *project* define every object as captured: all or nothing, idempotent.
 

@@ -8,7 +8,7 @@ from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Json, JsonValue, Operation
 from trilock.server.domain.release import Cause, ReleaseKind, ReservedRelease
 from trilock.server.operations.gates.not_held import forbid_held
-from trilock.server.store.bundles import put_hold
+from trilock.server.store.holds import put_hold
 from trilock.server.store.releases import get_release, go_live
 
 
@@ -43,7 +43,7 @@ class SwitchLive:
         if kind is ReleaseKind.PROMOTION:
             # Asked once the revision is allotted: pivots queue there, so a hold that
             # another alias's rollback records is seen, however close the race.
-            forbid_held(session, live.bundle)
+            forbid_held(session, live.bundle, alias=live.alias)
         if kind is ReleaseKind.ROLLBACK and left is not None:
             bad = get_release(session, left).bundle
             # Going back twice can return to the very bundle that was left: no hold then.

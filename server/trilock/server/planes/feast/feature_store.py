@@ -29,12 +29,14 @@ from trilock.server.planes.feast.config import (
 from trilock.server.planes.feast.database import Database, LostRaceError
 from trilock.server.planes.feast.definitions import Key, definition_digest, keys
 from trilock.server.planes.feast.deploy import ANYTHING, Expected
+from trilock.server.planes.feast.differences import differences
 from trilock.server.planes.feast.file_registry import FileRegistry
 from trilock.server.planes.feast.online import PLANE, OnlineView, SqlOnlineStore, online_views
 from trilock.server.planes.feast.process import Message, Worker, WorkerProcess
 from trilock.server.planes.feast.registry import RegistrySession
 from trilock.server.planes.feast.repository import capture_commit
 from trilock.server.planes.feast.sql_registry import SqlRegistry, SqlSession, throwaway_registry
+from trilock.server.planes.feast.tokens import token
 
 _COPY_SECONDS: Final = 600.0
 """How long copying one online table may take."""
@@ -97,6 +99,16 @@ class FeastFeatureStore:
         """See FeatureStore."""
         with self._registry.reading() as session:
             return definition_digest(session.read(project, only=keys(capture)))
+
+    def token(self, *, project: str) -> str:
+        """See FeatureStore."""
+        with self._registry.reading() as session:
+            return token(session, project)
+
+    def differences(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        """See FeatureStore."""
+        with self._registry.reading() as session:
+            return differences(capture, session.read(project, only=keys(capture)))
 
     def deploy(self, capture: FeatureCapture, *, project: str, expected: str | None) -> None:
         """See FeatureStore."""

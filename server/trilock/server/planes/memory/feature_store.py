@@ -24,8 +24,10 @@ from trilock.server.domain.ports import Progress, ViewState, Window
 from trilock.server.planes.feast import definitions, deploy, protos
 from trilock.server.planes.feast.definitions import Key, definition_digest, keys
 from trilock.server.planes.feast.deploy import ANYTHING
+from trilock.server.planes.feast.differences import differences
 from trilock.server.planes.feast.online import online_views
 from trilock.server.planes.feast.registry import Version, number_versions
+from trilock.server.planes.feast.tokens import token
 
 Values = Mapping[str, object]
 """Feature values by name."""
@@ -153,6 +155,16 @@ class MemoryFeatureStore:
         """See FeatureStore."""
         with self._transaction() as session:
             return definition_digest(session.read(project, only=keys(capture)))
+
+    def token(self, *, project: str) -> str:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            return token(session, project)
+
+    def differences(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            return differences(capture, session.read(project, only=keys(capture)))
 
     def deploy(self, capture: FeatureCapture, *, project: str, expected: str | None) -> None:
         """See FeatureStore."""

@@ -1,0 +1,206 @@
+"""What others changed in planes that agreed with the live row. Cheap when nothing moved.
+
+A plane that the converger is still driving deviates for a reason of our own, so
+it is not looked at. A Feast project is asked for a token that moves with every
+byte, and its definitions are compared only when that moved: materializing moves
+the token, and is no drift.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from trilock.server.domain.bundle import Bundle, FeatureSchema
+from trilock.server.domain.drift import Deviation
+from trilock.server.domain.errors import TrilockError
+from trilock.server.domain.names import BundleRef
+from trilock.server.domain.ports import Connections, Planes
+from trilock.server.domain.release import LiveRow
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.database import Database
+from trilock.server.store.holds import list_holds
+from trilock.server.store.plane_states import list_plane_states
+from trilock.server.store.releases import get_release
+
+MODEL_ALIAS: Final = "model_alias"
+FEATURE_MIRROR: Final = "feature_mirror"
+FEATURE_PROJECTS: Final = "feature_projects"
+
+_SHORT: Final = 16
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A deviation, and the bundle on hold that somebody put back, if it is one."""
+
+    deviation: Deviation
+    held: BundleRef | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at the planes of one alias found."""
+
+    found: tuple[Found, ...]
+    unknown: frozenset[tuple[str, str]]
+    """Plane and resource of what could not be looked at, or is still being driven."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looking:
+    """What one look knows."""
+
+    live: LiveRow
+    planes: Planes
+    bundle: Bundle
+    schemas: tuple[FeatureSchema, ...]
+    """Of the live bundle and of the rollback target."""
+    held: tuple[Bundle, ...]
+    converged: frozenset[str]
+    mirrored: bool
+
+
+class DriftCheck:
+    """Compares the planes of an alias with its live row, and remembers what had not moved."""
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+        self._tokens: dict[tuple[str, str, str], str] = {}
+        """Token of a project when it was last seen to be as a definition digest says."""
+
+    def look(self, live: LiveRow) -> Look:
+        """Return how the planes of *live* deviate.
+
+        Raises:
+            UnknownConnectionError: The settings do not have the model.
+        """
+        looking = self._looking(live)
+        found: list[Found] = []
+        unknown: set[tuple[str, str]] = set()
+        for plane, resource, compare in self._comparisons(looking):
+            # What is driven right now is the converger's, and no news.
+            driven = plane != FEATURE_PROJECTS and plane not in looking.converged
+            try:
+                deviation = None if driven else compare()
+            except TrilockError as error:
+                _log.warning("whether %s drifted is not known: %s", resource, error)
+                driven, deviation = True, None
+            if driven:
+                unknown.add((plane, resource))
+            elif deviation is not None:
+                found.append(Found(deviation=deviation, held=_held(looking, deviation)))
+        return Look(found=tuple(found), unknown=frozenset(unknown))
+
+    def _looking(self, live: LiveRow) -> _Looking:
+        planes = self._connections.planes(live.alias.model)
+        with self._database.read() as session:
+            bundle = get_bundle(session, live.bundle)
+            schemas = {bundle.feature_schema.project: bundle.feature_schema}
+            if live.target is not None:
+                target = get_bundle(session, get_release(session, live.target).bundle)
+                schemas[target.feature_schema.project] = target.feature_schema
+            held = tuple(
+                get_bundle(session, hold.resource)
+                for hold in list_holds(session, model=live.alias.model)
+                if isinstance(hold.resource, BundleRef)
+            )
+            states = list_plane_states(session, live)
+        return _Looking(
+            live=live,
+            planes=planes,
+            bundle=bundle,
+            schemas=tuple(schemas.values()),
+            held=held,
+            converged=frozenset(state.plane for state in states if state.converged),
+            mirrored=self._connections.has_mirror(live.alias),
+        )
+
+    def _comparisons(
+        self, looking: _Looking
+    ) -> list[tuple[str, str, Callable[[], Deviation | None]]]:
+        alias = looking.live.alias.alias
+        resource = f"alias {alias} of MLflow model {looking.planes.registered_model}"
+        mirror = looking.planes.mirror_project if looking.mirrored else None
+        projects = [
+            *((FEATURE_PROJECTS, schema.project, schema) for schema in looking.schemas),
+            *([(FEATURE_MIRROR, mirror, looking.bundle.feature_schema)] if mirror else []),
+        ]
+
+        def compare(plane: str, project: str, schema: FeatureSchema) -> Deviation | None:
+            return self._project(looking, schema, plane=plane, project=project)
+
+        return [
+            (MODEL_ALIAS, resource, lambda: _alias(looking, resource)),
+            *(
+                (
+                    plane,
+                    _named(project),
+                    lambda plane=plane, project=project, schema=schema: compare(
+                        plane, project, schema
+                    ),
+                )
+                for plane, project, schema in projects
+            ),
+        ]
+
+    def _project(
+        self, looking: _Looking, schema: FeatureSchema, *, plane: str, project: str
+    ) -> Deviation | None:
+        features, capture = looking.planes.features, schema.capture
+        key = (looking.live.alias.model, project, capture.definition_digest)
+        # Taken first: what changes while we compare moves it, and is seen at the next look.
+        token = features.token(project=project)
+        if self._tokens.get(key) == token:
+            return None
+        found = features.definition(capture, project=project)
+        if found == capture.definition_digest:
+            self._tokens[key] = token
+            return None
+        return Deviation(
+            plane=plane,
+            resource=_named(project),
+            wanted=capture.definition_digest[:_SHORT],
+            found="" if found is None else found[:_SHORT],
+            changes=features.differences(capture, project=project),
+        )
+
+
+def _named(project: str) -> str:
+    return f"Feast project {project}"
+
+
+def _alias(looking: _Looking, resource: str) -> Deviation | None:
+    planes, alias = looking.planes, looking.live.alias.alias
+    wanted = looking.bundle.model_version.version
+    found = planes.registry.alias(model=planes.registered_model, alias=alias)
+    if found == wanted:
+        return None
+    what = "was removed" if found is None else f"points at version {found}"
+    return Deviation(
+        plane=MODEL_ALIAS,
+        resource=resource,
+        wanted=wanted,
+        found=found or "",
+        changes=(f"{resource} {what}, not at version {wanted}",)
+        if found is not None
+        else (f"{resource} was removed; it pointed at version {wanted}",),
+    )
+
+
+def _held(looking: _Looking, deviation: Deviation) -> BundleRef | None:
+    """Return the bundle on hold that is what was found; None if it is none of them."""
+    for bundle in looking.held:
+        if deviation.plane == MODEL_ALIAS:
+            is_it = bundle.model_version.version == deviation.found
+        else:
+            project = deviation.resource.removeprefix(_named(""))
+            capture = bundle.feature_schema.capture
+            found = looking.planes.features.definition(capture, project=project)
+            is_it = found == capture.definition_digest
+        if is_it:
+            return bundle.ref
+    return None
