@@ -194,6 +194,7 @@ class Validation:
             return date.fromisoformat(text if _DAY.fullmatch(text) else "")
         except ValueError:
             return cast("date", self.wrong(field, f"{text[:40]!r} is no day, such as 2026-12-31"))
+
     def optional_time(self, name: str, request: Any) -> datetime | None:  # noqa: ANN401 - any request
         """Return the time in field *name* of *request*; None if it is not set."""
         return self._time(name, request, name) if request.HasField(name) else None
