@@ -2,9 +2,11 @@
 
 Client, AsyncClient        every call of the API, with typed errors
 Resolver, AsyncResolver    the live bundle, from memory, at the cost of a look-up
+ModelSlot, AsyncModelSlot  the live model with its features, loaded, proven and kept warm
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from trilock.client._blocking import Client
 from trilock.client._memory import Freshness, Health
@@ -15,29 +17,49 @@ from trilock.client.live import LiveBundle, ServingBundle
 if TYPE_CHECKING:
     from trilock.client._async import AsyncClient
     from trilock.client._async_resolver import AsyncResolver
+    from trilock.client._async_slot import AsyncModelSlot
+    from trilock.client._contract import BundleContract
+    from trilock.client._model_slot import ModelSlot
+    from trilock.client._served import Refusal, Served, SlotHealth, SlotReport, Standby
 
 __all__ = [
     "AsyncClient",
+    "AsyncModelSlot",
     "AsyncResolver",
+    "BundleContract",
     "Client",
     "Freshness",
     "Health",
     "LiveBundle",
+    "ModelSlot",
+    "Refusal",
     "Resolver",
+    "Served",
     "ServingBundle",
+    "SlotHealth",
+    "SlotReport",
+    "Standby",
     "TrilockError",
 ]
 
+# Imported on first use: asyncio and grpc.aio cost a blocking process as much again
+# as all the rest, and a command line needs no slot.
+_LATE: Final = {
+    "AsyncClient": "_async",
+    "AsyncModelSlot": "_async_slot",
+    "AsyncResolver": "_async_resolver",
+    "BundleContract": "_contract",
+    "ModelSlot": "_model_slot",
+    "Refusal": "_served",
+    "Served": "_served",
+    "SlotHealth": "_served",
+    "SlotReport": "_served",
+    "Standby": "_served",
+}
 
-def __getattr__(name: str) -> type:
-    # Imported on first use: asyncio and grpc.aio cost a blocking process as
-    # much again as all the rest.
-    if name == "AsyncClient":
-        from trilock.client._async import AsyncClient  # noqa: PLC0415
 
-        return AsyncClient
-    if name == "AsyncResolver":
-        from trilock.client._async_resolver import AsyncResolver  # noqa: PLC0415
-
-        return AsyncResolver
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type checker sees the imports above
+    module = _LATE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)

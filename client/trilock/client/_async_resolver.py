@@ -10,8 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from trilock.client._async import AsyncClient
+from trilock.client._contract import BundleContract, contract_questions
 from trilock.client._memory import STREAM_S, Memory, OnChange
+from trilock.client._stale import MaxStale
 from trilock.client._watch_proto import read_message, watch_request
+from trilock.client.live import ServingBundle
 
 
 class AsyncResolver(Memory):
@@ -31,7 +34,7 @@ class AsyncResolver(Memory):
         aliases: Iterable[str] = (),
         *,
         cache_dir: str | os.PathLike[str] | None = None,
-        max_stale: float | None = None,
+        max_stale: MaxStale = None,
         on_change: OnChange | None = None,
     ) -> None:
         super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
@@ -47,6 +50,18 @@ class AsyncResolver(Memory):
     async def wait_for(self, revision: int, timeout: float) -> bool:  # noqa: ASYNC109 - see above
         """Wait until every change up to *revision* was taken. See `Resolver.wait_for`."""
         return await self._wait(lambda: self._seen[1] >= revision, timeout)
+
+    async def contract(
+        self,
+        bundle: ServingBundle,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109 - as the twin has it
+    ) -> BundleContract:
+        """Return what *bundle* was recorded with. See `Resolver.contract`."""
+        ask_bundle, ask_schema = contract_questions(bundle)
+        found = (await self._client.bundles.GetBundle(ask_bundle, timeout=timeout)).bundle
+        asked = await self._client.bundles.GetFeatureSchema(ask_schema(found), timeout=timeout)
+        return BundleContract.from_messages(found, asked.feature_schema)
 
     async def close(self) -> None:
         """End the stream and its task. What is in memory stays, and is STALE from here on."""

@@ -20,6 +20,7 @@ from trilock.client.live import LiveBundle
 
 _FORMAT: Final = 1
 _SUFFIX: Final = ".trilock.json"
+_SKEW_S: Final = 5.0
 _log: Final = logging.getLogger("trilock.client")
 
 
@@ -30,31 +31,26 @@ class DiskCache:
         self._folder = Path(folder)
         self._broken = False
 
-    def load(self) -> Iterator[tuple[LiveBundle, float]]:
-        """Yield every intact live bundle with its age in seconds."""
+    def load(self) -> Iterator[tuple[LiveBundle, float | None]]:
+        """Yield every intact live bundle with its age in seconds.
+
+        None for an age that nobody knows: the clock has gone back since.
+        """
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             try:
                 live = _decode(path.read_bytes())
-                age = max(0.0, time.time() - path.stat().st_mtime)
+                age = time.time() - path.stat().st_mtime
             except (OSError, ValueError, KeyError, TypeError) as error:
                 _log.warning("ignoring %s, which is not an intact live bundle: %s", path, error)
             else:
-                yield live, age
+                # A network file system's clock is not quite ours.
+                yield live, max(0.0, age) if age > -_SKEW_S else None
 
     def save(self, live: LiveBundle) -> None:
         """Replace the file of the alias of *live*."""
-        path = self._path(live.alias)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(_encode(live))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            replace_file(self._path(live.alias), _encode(live))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
             self._complain(error)
         else:
             self._broken = False
@@ -75,9 +71,34 @@ class DiskCache:
         self._broken = True
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace *path* whole, or not at all; its folder is made if it is not there.
+
+    Raises:
+        OSError: The disk would not.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def digest_of(data: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a digest of *data* that does not depend on the order of keys."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
 def _encode(live: LiveBundle) -> bytes:
     data = live.to_json()
-    return json.dumps({"format": _FORMAT, "sha256": _digest(data), "live": data}).encode()
+    return json.dumps({"format": _FORMAT, "sha256": digest_of(data), "live": data}).encode()
 
 
 def _decode(content: bytes) -> LiveBundle:
@@ -85,10 +106,6 @@ def _decode(content: bytes) -> LiveBundle:
     if not isinstance(envelope, dict) or envelope.get("format") != _FORMAT:
         raise ValueError(f"format {_FORMAT} was expected")
     data = envelope["live"]
-    if envelope["sha256"] != _digest(data):
+    if envelope["sha256"] != digest_of(data):
         raise ValueError("its digest does not match")
     return LiveBundle.from_json(data)
-
-
-def _digest(data: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

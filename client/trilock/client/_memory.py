@@ -14,6 +14,7 @@ from typing import Final
 
 from trilock.client._backoff import Backoff
 from trilock.client._cache import DiskCache
+from trilock.client._stale import MaxStale, StaleLimits
 from trilock.client._watch import NOWHERE, Message, OutOfStepError, Position, Watch
 from trilock.client.errors import (
     DeadlineError,
@@ -58,7 +59,7 @@ class Health:
 
     state: Freshness
     age: float | None
-    """Seconds since the server last confirmed it; None if it never did."""
+    """Seconds since the server last confirmed it; None if it never did, or nobody can tell."""
     problem: str
     """Why it is not READY, in one line; empty if it is."""
 
@@ -69,7 +70,8 @@ class Memory:
     Args:
         aliases: Full names or short forms; none for every alias of the server.
         cache_dir: Where to keep the last known good; None for nowhere.
-        max_stale: Seconds that `current` may go on unconfirmed; None for ever.
+        max_stale: Seconds that `current` may go on unconfirmed, for all aliases or for each
+            by name; None for ever. A live bundle's own serving config has the last word.
         on_change: As if given to `on_change`, before the first change.
         clock: A monotonic clock.
 
@@ -82,20 +84,22 @@ class Memory:
         aliases: Iterable[str],
         *,
         cache_dir: str | os.PathLike[str] | None,
-        max_stale: float | None,
+        max_stale: MaxStale,
         on_change: OnChange | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.aliases: Final = tuple(dict.fromkeys(alias_resource(alias) for alias in aliases))
-        self._max_stale = max_stale
+        self._limits = StaleLimits(max_stale)
         self._callbacks: tuple[OnChange, ...] = () if on_change is None else (on_change,)
         self._clock = clock
+        self.cache_dir: Final = cache_dir
         self._cache = None if cache_dir is None else DiskCache(cache_dir)
         self._disk_confirmed = clock()
         # When the server last confirmed an alias that it does not confirm now.
         self._last_known: dict[str, float] = {}
         self._watch = Watch(self.aliases, known=list(self._load()))
         self._live: Mapping[str, LiveBundle] = self._watch.live
+        self._limits.note(self._live.values())
         self._full_names: dict[str | None, str] = {}
         self._backoff = Backoff()
         self._heard: float | None = None
@@ -115,9 +119,17 @@ class Memory:
             InvalidError: It is malformed, or not one that the resolver follows.
         """
         live = self._live.get(self._full_names.get(alias, "")) or self._find(alias)
-        if self._max_stale is not None:
-            self._require_fresh(live.alias, max_stale=self._max_stale)
+        if self._limits.any:
+            self.require_fresh(live.alias)
         return live
+
+    def known(self, alias: str | None = None) -> LiveBundle | None:
+        """Return the last live bundle that was told of *alias*, however old; None if none was.
+
+        Raises:
+            InvalidError: It is malformed, or not one that the resolver follows.
+        """
+        return self._live.get(self.full_name(alias))
 
     def snapshot(self) -> dict[str, LiveBundle]:
         """Return every live bundle that is known, by the full name of its alias."""
@@ -129,14 +141,15 @@ class Memory:
         Raises:
             InvalidError: It is malformed, or not one that the resolver follows.
         """
-        name = self._full_name(alias)
+        name = self.full_name(alias)
         if name not in self._live:
             why = self._problem or f"nothing was ever released on {short_alias(name)}"
             return Health(state=Freshness.ERROR, age=None, problem=why)
         age, problem = self._age(name), self._why_not_ready(name)
         if not problem:
             return Health(state=Freshness.READY, age=age, problem="")
-        too_old = self._max_stale is not None and (age is None or age > self._max_stale)
+        limit = self._limits.of(name)
+        too_old = limit is not None and (age is None or age > limit)
         state = Freshness.ERROR if too_old else Freshness.STALE
         return Health(state=state, age=age, problem=problem)
 
@@ -181,6 +194,7 @@ class Memory:
         now = self._clock()
         self._heard, self._connected, self._problem = now, True, ""
         self._backoff.reset()
+        self._limits.note(changes)
         for live in changes:
             self._tell(live)
         if self._cache is not None:
@@ -225,7 +239,8 @@ class Memory:
             return
         for live, age in self._cache.load():
             if not self.aliases or live.alias in self.aliases:
-                self._last_known[live.alias] = self._clock() - age
+                if age is not None:
+                    self._last_known[live.alias] = self._clock() - age
                 yield live
 
     def _tell(self, live: LiveBundle) -> None:
@@ -244,7 +259,7 @@ class Memory:
                 cache.confirm(name)
 
     def _find(self, alias: str | None) -> LiveBundle:
-        name = self._full_name(alias)
+        name = self.full_name(alias)
         live = self._live.get(name)
         if live is None:
             raise UnresolvedError(
@@ -254,7 +269,12 @@ class Memory:
         self._full_names[alias] = name
         return live
 
-    def _full_name(self, alias: str | None) -> str:
+    def full_name(self, alias: str | None) -> str:
+        """Return the full name of the alias that *alias* spells; the only one for None.
+
+        Raises:
+            InvalidError: It is malformed, or not one that the resolver follows.
+        """
         if alias is not None:
             name = alias_resource(alias)
             if not self.aliases or name in self.aliases:
@@ -283,7 +303,15 @@ class Memory:
             return f"the server said nothing for {SILENCE_S:.0f} s"
         return ""
 
-    def _require_fresh(self, name: str, *, max_stale: float) -> None:
+    def require_fresh(self, name: str) -> None:
+        """Do nothing if what is known of the alias with the full *name* may be served.
+
+        Raises:
+            StaleError: It was not confirmed for longer than its `max_stale`.
+        """
+        max_stale = self._limits.of(name)
+        if max_stale is None:
+            return
         age = self._age(name)
         if (age is None or age > max_stale) and (why := self._why_not_ready(name)):
             raise StaleError(

@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from trilock.client._blocking import Client
+from trilock.client._contract import BundleContract, contract_questions
 from trilock.client._memory import STREAM_S, Memory, OnChange
 from trilock.client._sink import sink_writer
+from trilock.client._stale import MaxStale
 from trilock.client._watch_proto import read_message, watch_request
-from trilock.client.live import LiveBundle
+from trilock.client.live import LiveBundle, ServingBundle
 
 if TYPE_CHECKING:
     from trilock.client.sinks import SinkWriter
@@ -40,8 +42,9 @@ class Resolver(Memory):
         aliases: `delay`, `delay@canary` or full names; none for every alias of the server.
         cache_dir: A folder for the last known good, so that a process starts while the
             server is down. It belongs to one trilock; processes may share it.
-        max_stale: Seconds that `current` may go on after the server was last heard; None
-            for ever.
+        max_stale: Seconds that `current` may go on after the server was last heard, for all
+            aliases or for each by name; None for ever. Where a bundle's serving config has
+            `max_stale_seconds`, that counts instead.
         on_change: As if given to `on_change`, before the first change.
 
     Raises:
@@ -54,7 +57,7 @@ class Resolver(Memory):
         aliases: Iterable[str] = (),
         *,
         cache_dir: str | os.PathLike[str] | None = None,
-        max_stale: float | None = None,
+        max_stale: MaxStale = None,
         on_change: OnChange | None = None,
     ) -> None:
         super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
@@ -92,6 +95,22 @@ class Resolver(Memory):
         """
         with self._told:
             return self._told.wait_for(lambda: self._seen[1] >= revision, timeout)
+
+    def contract(self, bundle: ServingBundle, *, timeout: float = 5.0) -> BundleContract:
+        """Return what *bundle* was recorded with. Asks the server.
+
+        Args:
+            bundle: A live bundle, or a standby.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            NotFoundError: The server does not know it.
+            UnavailableError: It did not tell in time.
+        """
+        ask_bundle, ask_schema = contract_questions(bundle)
+        found = self._client.bundles.GetBundle(ask_bundle, timeout=timeout).bundle
+        asked = self._client.bundles.GetFeatureSchema(ask_schema(found), timeout=timeout)
+        return BundleContract.from_messages(found, asked.feature_schema)
 
     def sink(
         self,

@@ -24,9 +24,10 @@ TrilockError
 ├── RevisionCompactedError
 ├── UnavailableError         nobody answered, or try again; see the message
 │   └── DeadlineError        what became of the call is unknown
-└── ResolverError            raised by `Resolver` itself, without a call
-    ├── UnresolvedError
-    └── StaleError
+├── ResolverError            raised by `Resolver` and `ModelSlot` themselves, without a call
+│   ├── UnresolvedError
+│   └── StaleError
+└── ContractError            what was loaded is not what the bundle names
 
 `reason` is one of error_reason.proto, without its prefix, and is what programs
 branch on beyond the types; `metadata` holds every value in the message. A
@@ -237,3 +238,9 @@ class UnresolvedError(ResolverError):
 
 class StaleError(ResolverError):
     """The last known live bundle is older than `max_stale` allows."""
+
+
+class ContractError(TrilockError):
+    """What was loaded, or what the store delivers, is not what the bundle was recorded with."""
+
+    default_reason = "INCOMPATIBLE"

@@ -1,0 +1,79 @@
+"""What a slot hands out and tells: values, of which a request holds one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from trilock.client._memory import Freshness
+from trilock.client.live import LiveBundle, ServingBundle
+
+M = TypeVar("M")
+F = TypeVar("F")
+
+
+class Standby(StrEnum):
+    """What is kept in memory of the rollback target."""
+
+    WARM = "WARM"
+    """It is loaded, and a rollback switches at once. Two models in memory."""
+    KEPT = "KEPT"
+    """It is kept if it served before, but never loaded for this."""
+    COLD = "COLD"
+    """It is let go: one model in memory, two while switching. A rollback loads it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class Served(Generic[M, F]):
+    """What answers one request, from its beginning to its end."""
+
+    live: LiveBundle
+    """Whose predictions these are."""
+    model: M
+    """What `load` returned for it."""
+    features: F
+    """What `features` returned for it; None without."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotReport:
+    """What a slot serves: the answer to "is everybody there yet?"."""
+
+    live: LiveBundle
+    """What it serves."""
+    standby: ServingBundle | None
+    """What it keeps warm beside it: never told before it is loaded and proven."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a slot does not serve what is live."""
+
+    live: LiveBundle
+    """What it was asked to serve."""
+    reason: str
+    """In one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotHealth:
+    """How far what a slot serves can be trusted."""
+
+    state: Freshness
+    """READY: it serves what is live. STALE: it serves the last good. ERROR: nothing."""
+    problem: str
+    """Why it is not READY, in one line; empty if it is."""
+    serving: LiveBundle | None
+    """What it serves."""
+    wanted: LiveBundle | None
+    """What is live, as far as the resolver knows."""
+    standby: ServingBundle | None
+    """What is warm beside it."""
+    standby_problem: str
+    """Why the rollback target is not warm though it should be; empty otherwise."""
+
+
+OnServing = Callable[[SlotReport], None]
+OnRefused = Callable[[Refusal], None]

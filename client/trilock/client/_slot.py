@@ -1,0 +1,403 @@
+"""The slot: which model and which features answer the next request, as one value.
+
+What a request takes from `current` is one model with the features it was recorded
+with, proven to be so, and stays that for as long as the request holds it. Whatever
+fails on the way to another bundle, the last good pair serves on, and `health` says why.
+
+Reading takes no lock. Everything else happens in the slot's own thread, and what may
+hang, in threads of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+from trilock.client._candidate import Candidate, Phase, Recipe
+from trilock.client._contract import Contracts, content_of
+from trilock.client._memory import Freshness, Memory
+from trilock.client._served import (
+    OnRefused,
+    OnServing,
+    Refusal,
+    Served,
+    SlotHealth,
+    SlotReport,
+    Standby,
+)
+from trilock.client.errors import UnresolvedError
+from trilock.client.live import LiveBundle, ServingBundle
+from trilock.client.names import short_alias
+
+M = TypeVar("M")
+F = TypeVar("F")
+
+_FRESH_S: Final = 5.0
+"""A pair that was proven this long before it is wanted is not proven again."""
+_LOOK_S: Final = 1.0
+"""How long a switch to what is loaded already may wait for another look at it."""
+_MOST_HANGING: Final = 4
+"""More loads than this are not begun while earlier ones do not come back."""
+
+_log: Final = logging.getLogger("trilock.client")
+
+
+class Slot(Generic[M, F]):
+    """What `ModelSlot` and `AsyncModelSlot` have in common: everything but waiting.
+
+    Args:
+        resolver: Says what is live.
+        recipe: How a bundle is made ready.
+        contracts: What is proven before it serves; None to prove nothing.
+        alias: Which alias; may be left out if the resolver follows one.
+        standby: What is kept of the rollback target.
+        load_timeout: Seconds after which a load is said to have failed; it is taken all
+            the same if it comes back while it is still wanted.
+        on_serving: As if given to `on_serving`.
+        on_refused: As if given to `on_refused`.
+        clock: A monotonic clock.
+    """
+
+    def __init__(
+        self,
+        resolver: Memory,
+        recipe: Recipe[M, F],
+        *,
+        contracts: Contracts | None,
+        alias: str | None,
+        standby: Standby,
+        load_timeout: float,
+        on_serving: OnServing | None,
+        on_refused: OnRefused | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.alias: Final = resolver.full_name(alias)
+        self._resolver = resolver
+        self._recipe = recipe
+        self._contracts = contracts
+        self._policy = standby
+        self._load_timeout = load_timeout
+        self._clock = clock
+        self._served: Served[M, F] | None = None
+        self._candidates: dict[ServingBundle, Candidate[M, F]] = {}
+        self._given_up: list[Candidate[M, F]] = []
+        self._goal: ServingBundle | None = None
+        self._goal_since = 0.0
+        self._refusal: Refusal | None = None
+        self._standby_problem = ""
+        self._report: SlotReport | None = None
+        self._gone = ""
+        if contracts is not None:
+            contracts.load(self.alias)
+        self._on_serving: tuple[OnServing, ...] = () if on_serving is None else (on_serving,)
+        self._on_refused: tuple[OnRefused, ...] = () if on_refused is None else (on_refused,)
+        self._told = threading.Condition()
+        self._due = True
+        self._closing = False
+        self._stop_listening = resolver.on_change(lambda _live: self._wake())
+        self._thread = threading.Thread(target=self._run, name="trilock-slot", daemon=True)
+        _slots.add(self)
+        self._thread.start()
+
+    def current(self) -> Served[M, F]:
+        """Return what answers the request that begins now. Keep it until the request ends.
+
+        Raises:
+            UnresolvedError: Nothing could be loaded yet: `health` says why.
+            StaleError: The live bundle was not confirmed for longer than `max_stale`.
+        """
+        served = self._served
+        if served is None:
+            raise UnresolvedError(
+                f"{short_alias(self.alias)} is not served yet: {self.health().problem}",
+                metadata={"alias": self.alias},
+            )
+        self._resolver.require_fresh(self.alias)
+        return served
+
+    @property
+    def report(self) -> SlotReport | None:
+        """What `on_serving` was told last."""
+        return self._report
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why what is live is not served; None if it is, or is on its way."""
+        return self._refusal
+
+    def health(self) -> SlotHealth:
+        """Return how far what is served can be trusted. From memory."""
+        served, report, refusal = self._served, self._report, self._refusal
+        wanted = self._resolver.known(self.alias)
+        told = self._resolver.health(self.alias)
+        if self._gone:
+            state, problem = Freshness.ERROR, self._gone
+        elif served is None:
+            state = Freshness.ERROR
+            problem = refusal.reason if refusal else told.problem
+            problem = problem or "it is being loaded"
+        elif wanted is not None and content_of(wanted) != content_of(served.live):
+            state = Freshness.ERROR if told.state is Freshness.ERROR else Freshness.STALE
+            problem = refusal.reason if refusal else f"{wanted.bundle} is being loaded"
+        else:
+            state, problem = told.state, told.problem
+        return SlotHealth(
+            state=state,
+            problem=problem,
+            serving=None if served is None else served.live,
+            wanted=wanted,
+            standby=None if report is None else report.standby,
+            standby_problem=self._standby_problem,
+        )
+
+    def on_serving(self, callback: OnServing) -> None:
+        """Call *callback* with what is served now, and with every change of that.
+
+        It runs in the slot's thread. What it raises is logged, and stops nothing.
+        """
+        with self._told:
+            self._on_serving = (*self._on_serving, callback)
+            report = self._report
+        if report is not None:
+            _call(callback, report)
+
+    def on_refused(self, callback: OnRefused) -> None:
+        """Call *callback* with every reason not to serve what is live. See `on_serving`."""
+        with self._told:
+            self._on_refused = (*self._on_refused, callback)
+            refusal = self._refusal
+        if refusal is not None:
+            _call(callback, refusal)
+
+    def _wait(self, reached: Callable[[], bool], seconds: float) -> bool:
+        with self._told:
+            return self._told.wait_for(reached, seconds)
+
+    def _is_ready(self) -> bool:
+        served, wanted = self._served, self._resolver.known(self.alias)
+        return served is not None and wanted is not None and served.live == wanted
+
+    def _reached(self, revision: int) -> bool:
+        return self._served is not None and self._served.live.revision >= revision
+
+    def _end(self) -> None:
+        self._stop_listening()
+        with self._told:
+            self._closing = True
+            self._told.notify_all()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _abandon(self, problem: str) -> None:
+        self._served, self._gone = None, problem
+
+    def _wake(self) -> None:
+        with self._told:
+            self._due = True
+            self._told.notify_all()
+
+    def _run(self) -> None:
+        wait: float | None = 0.0
+        while True:
+            with self._told:
+                self._told.wait_for(lambda: self._due or self._closing, wait)
+                if self._closing:
+                    return
+                self._due = False
+            try:
+                wait = self._turn()
+            except Exception:  # noqa: BLE001 - the thread must not end in silence
+                _log.exception("a defect of trilock; %s stays as it is", short_alias(self.alias))
+                wait = 1.0
+            with self._told:
+                self._told.notify_all()
+
+    def _turn(self) -> float | None:
+        """Do what there is to do; return after how many seconds to look again by itself."""
+        live = self._resolver.known(self.alias)
+        if live is None:
+            return None
+        self._forget_others(live)
+        waits = [self._go_to(live)]
+        self._forget_others(live)
+        waits.append(self._tend_standby(live))
+        self._tell(live)
+        due = [wait for wait in waits if wait is not None]
+        return max(0.0, min(due)) if due else None
+
+    def _forget_others(self, live: LiveBundle) -> None:
+        """Let go of what serves no purpose, before something else takes the memory."""
+        wanted = {content_of(live)}
+        if self._served is not None:
+            wanted.add(content_of(self._served.live))
+        if live.standby is not None and self._policy is not Standby.COLD:
+            wanted.add(content_of(live.standby))
+        for content in self._candidates.keys() - wanted:
+            self._give_up(content)
+
+    def _give_up(self, content: ServingBundle) -> None:
+        self._given_up = [one for one in self._given_up if one.busy]
+        candidate = self._candidates.pop(content)
+        if candidate.busy:
+            self._given_up.append(candidate)
+
+    def _go_to(self, live: LiveBundle) -> float | None:
+        """Serve *live* if it can be; return after how many seconds to look again."""
+        content = content_of(live)
+        if self._served is not None and content_of(self._served.live) == content:
+            if self._served.live != live:  # another release, or another state of it
+                self._serve(live, self._candidates[content])
+            self._goal = self._refusal = None
+            return None
+        if content != self._goal:
+            self._goal, self._goal_since, self._refusal = content, self._clock(), None
+        candidate = self._candidates.get(content)
+        if candidate is None:
+            candidate = self._begin(content)
+            if candidate is None:
+                self._refuse(live, f"{_MOST_HANGING} earlier loads do not come back")
+                return _LOOK_S
+        if candidate.phase is Phase.READY and candidate.proven_at < self._goal_since - _FRESH_S:
+            candidate.check()
+        return self._follow(candidate, live)
+
+    def _follow(self, candidate: Candidate[M, F], live: LiveBundle) -> float | None:
+        now = self._clock()
+        match candidate.phase:
+            case Phase.READY:
+                self._serve(live, candidate)
+                self._goal = self._refusal = None
+                return None
+            case Phase.CHECKING:
+                if now - candidate.since < _LOOK_S:
+                    return candidate.since + _LOOK_S - now
+                candidate.accept(f"nothing was heard within {_LOOK_S:g} s")
+                return 0.0
+            case Phase.LOADING:
+                if now - candidate.since < self._load_timeout:
+                    return candidate.since + self._load_timeout - now
+                self._refuse(live, f"it did not load within {self._load_timeout:g} s")
+                return None  # its thread may still come back
+            case Phase.FAILED:
+                self._refuse(live, candidate.problem)
+                if now >= candidate.retry_at:
+                    candidate.retry()
+                return max(0.0, candidate.retry_at - now)
+
+    def _begin(self, content: ServingBundle) -> Candidate[M, F] | None:
+        self._given_up = [one for one in self._given_up if one.busy]
+        if len(self._given_up) >= _MOST_HANGING:
+            return None
+        candidate = Candidate(content, self._recipe, told=self._wake, clock=self._clock)
+        self._candidates[content] = candidate
+        candidate.load()
+        return candidate
+
+    def _serve(self, live: LiveBundle, candidate: Candidate[M, F]) -> None:
+        pair = candidate.pair
+        assert pair is not None, "what is ready is loaded"  # noqa: S101 - for the type
+        if candidate.unproven:
+            _log.warning(
+                "%s goes to %s on an earlier proof: %s",
+                short_alias(self.alias),
+                live.bundle,
+                candidate.unproven,
+            )
+        # The one moment of a switch: what began before holds the old value to its end.
+        self._served = Served(live=live, model=pair.model, features=pair.features)
+
+    def _refuse(self, live: LiveBundle, reason: str) -> None:
+        refusal = Refusal(live=live, reason=reason)
+        if refusal == self._refusal:
+            return
+        serving = "nothing" if self._served is None else self._served.live.bundle
+        _log.warning(
+            "%s serves %s on: %s (revision %d) was refused: %s",
+            short_alias(self.alias),
+            serving,
+            live.bundle,
+            live.revision,
+            reason,
+        )
+        self._refusal = refusal
+        for callback in self._on_refused:
+            _call(callback, refusal)
+
+    def _tend_standby(self, live: LiveBundle) -> float | None:
+        """Have the rollback target loaded, once what is live is served."""
+        standby = None if live.standby is None else content_of(live.standby)
+        settled = self._served is not None and content_of(self._served.live) == content_of(live)
+        if standby is None or not settled or standby == content_of(live):
+            self._note_standby("")
+            return None
+        return self._load_standby(standby) if self._policy is Standby.WARM else None
+
+    def _load_standby(self, standby: ServingBundle) -> float | None:
+        candidate = self._candidates.get(standby) or self._begin(standby)
+        now = self._clock()
+        if candidate is None:
+            self._note_standby(f"{_MOST_HANGING} earlier loads do not come back")
+            return _LOOK_S
+        if candidate.phase is Phase.FAILED:
+            self._note_standby(candidate.problem)
+            if now >= candidate.retry_at:
+                candidate.retry()
+            return max(0.0, candidate.retry_at - now)
+        left = candidate.since + self._load_timeout - now
+        if candidate.phase is not Phase.LOADING:
+            self._note_standby("")
+        elif left <= 0:
+            self._note_standby(f"it did not load within {self._load_timeout:g} s")
+        return left if candidate.phase is Phase.LOADING and left > 0 else None
+
+    def _note_standby(self, problem: str) -> None:
+        if problem and problem != self._standby_problem:
+            _log.warning("%s has no warm standby: %s", short_alias(self.alias), problem)
+        self._standby_problem = problem
+
+    def _tell(self, live: LiveBundle) -> None:
+        served = self._served
+        if served is None:
+            return
+        standby = served.live.standby
+        warm = None if standby is None else self._candidates.get(content_of(standby))
+        is_warm = warm is not None and warm.pair is not None and warm.phase is not Phase.FAILED
+        report = SlotReport(live=served.live, standby=standby if is_warm else None)
+        if report == self._report:
+            return
+        self._report = report
+        if self._contracts is not None:
+            # So that the next process can prove it too, with or without a server.
+            kept = (live, live.standby, served.live, served.live.standby)
+            self._contracts.keep(self.alias, bundles=[one for one in kept if one is not None])
+        for callback in self._on_serving:
+            _call(callback, report)
+
+
+def _call(callback: Callable[[Any], None], told: object) -> None:
+    try:
+        callback(told)
+    except Exception:  # noqa: BLE001 - the user's own code; more must still be told
+        _log.exception("a callback of a slot failed")
+
+
+_slots: Final[weakref.WeakSet[Slot[Any, Any]]] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    # The thread that switches stays in the parent; without a word the child would
+    # serve what was live at the fork until it dies.
+    for slot in _slots:
+        slot._abandon(  # noqa: SLF001 - the hook is this class's own
+            "the process was forked from the one that made the slot; make it after the fork"
+        )
+
+
+_register: Final[Callable[..., None] | None] = getattr(os, "register_at_fork", None)
+if _register is not None:
+    _register(after_in_child=_abandon_all)
