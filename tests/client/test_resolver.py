@@ -262,3 +262,44 @@ def test_a_sink_writer_holds_the_epoch_of_the_bundle_that_predicts() -> None:
         "models/delay/sinks/predictions",
         "models/delay/sinks/predictions",
     ]
+
+
+def test_a_server_of_a_newer_api_is_understood_as_far_as_it_goes() -> None:
+    message = live_message(revision=4)
+    message.live.bundle = "models/delay/bundles/7"
+    # What protobuf does not know it keeps: fields 90 and 91, and a state without a name.
+    newer = message.SerializeToString() + b"\xd0\x05\x01" + b"\xda\x05\x02hi" + b"\x20\x63"
+    told = watch_response(revision=4, snapshot=True)
+    told.live_bundles.add().ParseFromString(newer)
+    with FakeServer() as server:
+        Script(server, [told])
+        with Resolver(server.address, ["delay"]) as resolver:
+            assert resolver.wait_ready(DEADLINE)
+            live = resolver.current()
+
+    assert (live.bundle, live.state, live.revision) == ("models/delay/bundles/7", "UNKNOWN", 4)
+
+
+def test_any_number_of_aliases_takes_one_stream() -> None:
+    names = [f"m{number}" for number in range(50)]
+    messages = [live_message(alias=f"models/{name}/aliases/production") for name in names]
+    with FakeServer() as server:
+        Script(server, [watch_response(*messages, snapshot=True)])
+        with Resolver(server.address, names) as resolver:
+            assert resolver.wait_ready(DEADLINE)
+            assert {resolver.current(name).registered_model for name in names} == set(names)
+
+    (request,) = server.requests("ServingService.Watch")
+    assert len(request.aliases) == 50
+    assert len(server.calls) == 1
+
+
+def test_an_unknown_alias_is_waited_for_and_said_to_be_unknown() -> None:
+    with FakeServer() as server:
+        script = Script(server, [watch_response(revision=3, snapshot=True)])
+        with Resolver(server.address, ["delay"]) as resolver:
+            assert not resolver.wait_ready(0.2)
+            with pytest.raises(UnresolvedError, match="nothing was ever released on delay@prod"):
+                resolver.current()
+            script.send(watch_response(live_message(revision=4)))
+            assert resolver.wait_ready(DEADLINE)

@@ -159,8 +159,9 @@ class ServingSettings(_Section):
 
     poll_seconds: float = Field(default=2.0, ge=0.05, le=60)
     """How soon a change made by another replica is seen."""
-    progress_seconds: float = Field(default=15.0, ge=0.05, le=300)
-    """How often an idle watcher is told that nothing happened."""
+    progress_seconds: float = Field(default=15.0, ge=0.05, le=30)
+    """How often an idle watcher is told that nothing happened. A client that hears nothing
+    for 60 s calls itself STALE, so two of these have room before that."""
     keep_events_hours: int = Field(default=168, ge=24)
     """How long a watcher may be away and still resume without a gap."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from trilock.client._memory import SILENCE_S
 from trilock.server.domain.access import Role
 from trilock.server.settings import (
     CertificateSettings,
@@ -380,3 +381,12 @@ class TestMirrors:
         text = WHOLE.replace('mirror_project = "delay"', 'mirror_alias = "Not A Name"')
 
         assert list(violations(tmp_path, text)) == ["models.delay.mirror_alias"]
+
+
+def test_an_idle_watcher_is_told_often_enough_to_trust_the_server(tmp_path: Path) -> None:
+    at_most = load(tmp_path, "[serving]\nprogress_seconds = 30").serving.progress_seconds
+
+    assert at_most * 2 <= SILENCE_S
+    assert list(violations(tmp_path, "[serving]\nprogress_seconds = 31")) == [
+        "serving.progress_seconds"
+    ]
