@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ class Clock:
 
 
 def memory(
-    max_stale: MaxStale, *, clock: Clock, cache_dir: Path | None = None, config: object = None
+    max_stale: MaxStale, *, clock: Clock, cache_dir: Path | None = None, config: Any = None
 ) -> Memory:
     """Return a memory of two aliases, of which production was recorded with *config*."""
     resolver = Memory(
@@ -40,7 +41,7 @@ def memory(
     return resolver
 
 
-def snapshot(*, config: object = None, revision: int = 9) -> Message:
+def snapshot(*, config: Any = None, revision: int = 9) -> Message:
     production = live_message(revision=revision)
     if config is not None:
         production.live.serving_config.update({"max_stale_seconds": config})
@@ -99,7 +100,7 @@ def test_it_is_the_word_of_the_bundle_that_is_live_now() -> None:
 
 @pytest.mark.parametrize("config", [-1, "an hour", True, [1], {"s": 1}])
 def test_a_recorded_value_that_makes_no_sense_is_left_out_with_one_line(
-    config: object, caplog: pytest.LogCaptureFixture
+    config: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
     resolver = memory(10, clock=clock, config=config)
