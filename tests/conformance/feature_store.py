@@ -7,8 +7,13 @@ from typing import Protocol
 import pytest
 
 from trilock.server.domain.bundle import FeatureCapture
-from trilock.server.domain.errors import ForeignEditError, NotFoundError, PlaneUnavailableError
-from trilock.server.domain.ports import FeatureStore, ViewState, Window
+from trilock.server.domain.errors import (
+    ForeignEditError,
+    NotFoundError,
+    PlaneUnavailableError,
+    PreconditionError,
+)
+from trilock.server.domain.ports import Comparison, FeatureStore, FillBounds, ViewState, Window
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 DAY = Window(start=NOW - timedelta(days=1), end=NOW - timedelta(hours=5))
@@ -196,6 +201,127 @@ class FeatureStoreContract:
         fill(world, captured, "delay__s1", Window(start=DAY.end, end=NOW))
 
         assert (before, world.temp("delay__s1", origin="EWR")) == (10.0, 99.0)
+
+    def test_a_fill_goes_in_chunks_and_what_was_fed_stays_fed(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+        hours = FillBounds(chunk=timedelta(hours=8))
+        told: list[str] = []
+
+        def stop_after_two(line: str) -> None:
+            told.append(line)
+            if len([line for line in told if "weather" in line]) == 5:  # noqa: PLR2004 - third chunk
+                raise PreconditionError("the server was stopped")
+
+        with pytest.raises(PreconditionError, match="the server was stopped"):
+            world.store.fill(
+                captured,
+                project="delay__s1",
+                window=DAY,
+                progress=stop_after_two,
+                bounds=hours,
+            )
+        (cut,) = world.store.views(captured, project="delay__s1")
+        world.store.fill(
+            captured,
+            project="delay__s1",
+            window=DAY,
+            progress=told.append,
+            bounds=hours,
+            resume=True,
+        )
+
+        assert cut.fed_from == DAY.start
+        assert cut.fed_until is not None
+        assert DAY.start < cut.fed_until < DAY.end
+        (whole,) = world.store.views(captured, project="delay__s1")
+        assert (whole.rows, whole.fed_from, whole.fed_until) == (3, DAY.start, DAY.end)
+        assert world.temp("delay__s1", origin="JFK") == 20.0
+
+    def test_resuming_a_fill_feeds_nothing_twice(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+        fill(world, captured, "delay__s1")
+        world.observe("celsius", origin="EWR", temp=99.0, at=DAY.end - timedelta(minutes=30))
+
+        world.store.fill(
+            captured, project="delay__s1", window=DAY, progress=lambda _: None, resume=True
+        )
+        resumed = world.temp("delay__s1", origin="EWR")
+        fill(world, captured, "delay__s1")
+
+        assert (resumed, world.temp("delay__s1", origin="EWR")) == (10.0, 99.0)
+
+    def test_older_times_never_go_over_newer_values(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+        world.observe("celsius", origin="EWR", temp=99.0, at=DAY.end)
+        fill(world, captured, "delay__s1", Window(start=DAY.end, end=NOW))
+
+        fill(world, captured, "delay__s1")
+
+        assert world.temp("delay__s1", origin="EWR") == 99.0
+        assert world.temp("delay__s1", origin="JFK") == 20.0
+        (state,) = world.store.views(captured, project="delay__s1")
+        assert (state.fed_from, state.fed_until) == (DAY.start, NOW)
+
+    def test_a_fill_of_too_many_entities_is_stopped(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+
+        with pytest.raises(PreconditionError, match=r"weather .* 3 entities .* max_rows = 2"):
+            world.store.fill(
+                captured,
+                project="delay__s1",
+                window=DAY,
+                progress=lambda _: None,
+                bounds=FillBounds(max_rows=2),
+            )
+
+    def test_a_comparison_finds_what_is_not_as_in_the_source(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+        empty = world.store.compare(captured, project="delay__s1", window=DAY, sample=10)
+        fill(world, captured, "delay__s1")
+        equal = world.store.compare(captured, project="delay__s1", window=DAY, sample=10)
+        # Written after its time was fed: nothing but a look at values can tell.
+        world.observe("celsius", origin="EWR", temp=99.0, at=DAY.end - timedelta(minutes=30))
+        (frozen,) = world.store.compare(captured, project="delay__s1", window=DAY, sample=10)
+
+        assert [view.differences[0] for view in empty] == ["3 of 3 entities are not online"]
+        assert equal == (
+            Comparison(view="weather", offline=3, online=3, sampled=3, differences=()),
+        )
+        (difference,) = frozen.differences
+        assert "EWR" in difference
+        assert "temp is" in difference
+        assert "10" in difference
+        assert "99" in difference
+
+    def test_a_retired_project_is_gone_and_can_be_deployed_again(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+        fill(world, captured, "delay__s1")
+
+        kept = [world.store.retire(captured, project="delay__s1") for _ in range(2)]
+
+        assert kept == [(), ()]
+        assert world.store.definition(captured, project="delay__s1") is None
+        world.store.deploy(captured, project="delay__s1", expected=None)
+        assert world.store.views(captured, project="delay__s1") == (
+            ViewState(view="weather", rows=0, fed_from=None, fed_until=None, feedable=True),
+        )
+
+    def test_retiring_leaves_what_is_not_its_own(self, world: FeatureWorld) -> None:
+        celsius = deployed(world, "celsius", project="delay__s1")
+        world.apply("celsius")
+        places = world.store.capture_project(project="delay", service="places")
+        found = world.store.definition(places, project="delay__s1")
+        world.store.deploy(places, project="delay__s1", expected=found)
+        scaled = deployed(world, "scaled", project="delay__s2")
+
+        kept = world.store.retire(celsius, project="delay__s1")
+        with pytest.raises(ForeignEditError):
+            world.store.retire(celsius, project="delay__s2")
+
+        assert "feature view 'airports'" in kept
+        assert "feature service 'places'" in kept
+        assert world.store.definition(places, project="delay__s1") == places.definition_digest
+        assert world.store.definition(scaled, project="delay__s2") == scaled.definition_digest
 
     def test_filling_changes_no_definition(self, world: FeatureWorld) -> None:
         captured = deployed(world, "celsius", project="delay__s1")

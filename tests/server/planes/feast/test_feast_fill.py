@@ -77,7 +77,9 @@ def test_every_kind_of_view_is_deployed_fed_and_served(world: FeastWorld) -> Non
         ("stored", 3, None, False),
         ("stream", 3, NOW, True),
     ]
-    assert "late: has no batch source, fed by pushes only" in told
+    assert (
+        "late: labels are written by whoever labels: have them written to this project, too" in told
+    )
     store = world.feast("delay__s1")
     features = ["plain:temp", "pushed:temp", "stream:temp", "stored:twice", "nobody:temp"]
     answer = store.get_online_features(

@@ -8,15 +8,26 @@ and raises PlaneUnavailableError when it is over; a write that ended so is
 """
 
 from trilock.server.domain.ports.connections import Connections, Planes
-from trilock.server.domain.ports.feature_store import FeatureStore, Progress, ViewState, Window
+from trilock.server.domain.ports.feature_store import (
+    NO_BOUNDS,
+    Comparison,
+    FeatureStore,
+    FillBounds,
+    Progress,
+    ViewState,
+    Window,
+)
 from trilock.server.domain.ports.model_registry import ModelRegistry
 from trilock.server.domain.ports.pipeline import Pipeline, Restorability
 from trilock.server.domain.ports.sink_database import SinkDatabase
 from trilock.server.domain.ports.sink_records import SinkRecords
 
 __all__ = [
+    "NO_BOUNDS",
+    "Comparison",
     "Connections",
     "FeatureStore",
+    "FillBounds",
     "ModelRegistry",
     "Pipeline",
     "Planes",

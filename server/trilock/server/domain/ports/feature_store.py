@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
@@ -19,7 +19,20 @@ class Window:
 
 
 Progress = Callable[[str], None]
-"""Called with one short line whenever there is something to tell."""
+"""Called with one short line whenever there is something to tell; may raise to stop the work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillBounds:
+    """How much of a fill is done at a time, and how much at most."""
+
+    chunk: timedelta = timedelta(days=7)
+    """Event times that are fed in one go; what was fed stays fed if the next go fails."""
+    max_rows: int | None = None
+    """Entities that one view may have online; None for any number."""
+
+
+NO_BOUNDS: Final = FillBounds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +43,30 @@ class ViewState:
     rows: int | None
     """Entities in the online table; None where the online store cannot count."""
     fed_from: datetime | None
-    """Start of the first materialization; None if there was none."""
+    """Start of the unbroken time up to `fed_until` that was fed; None if nothing was."""
     fed_until: datetime | None
     """End of the last materialization; None if there was none."""
     feedable: bool
     """Whether materializing leaves those marks; else it is fed by pushes, or with others."""
+    cold: str = ""
+    """Why materializing does not keep it warm; "" if it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What one view has online, beside what its offline source has."""
+
+    view: str
+    offline: int
+    """Entities with a row in the window."""
+    online: int
+    """Entities in the online table."""
+    sampled: int
+    """How many of them were compared value by value."""
+    differences: tuple[str, ...]
+    """One line each, empty if they agree."""
+    skipped: str = ""
+    """Why it was not compared; "" if it was."""
 
 
 class FeatureStore(Protocol):
@@ -112,15 +144,61 @@ class FeatureStore(Protocol):
         ...
 
     def fill(
-        self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
+        self,
+        capture: FeatureCapture,
+        *,
+        project: str,
+        window: Window,
+        progress: Progress,
+        bounds: FillBounds = NO_BOUNDS,
+        resume: bool = False,
     ) -> tuple[ViewState, ...]:
         """Materialize *window* of every view of *project* into its online tables.
 
         Runs in a worker process with a time limit, because it runs user code.
-        Interruptible without harm and safe to repeat.
+        Interruptible without harm and safe to repeat: what was fed is on record after
+        every chunk, and newer values are never overwritten with older ones, so a window
+        that ends before a view's last feeding goes on until there.
+
+        Args:
+            capture: What the project defines.
+            project: Which one.
+            window: Event times.
+            progress: Told what happens.
+            bounds: How much at a time, and at most.
+            resume: Leave out what is on record as fed; else it is fed again.
 
         Raises:
-            PreconditionError: The sources could not be read; the worker's last line says why.
+            NotReadyError: Views could not be fed, and why; all others were.
+        """
+        ...
+
+    def compare(
+        self, capture: FeatureCapture, *, project: str, window: Window, sample: int
+    ) -> tuple[Comparison, ...]:
+        """Return, for every view that can be fed, how its online table differs from its source.
+
+        Runs in a worker process with a time limit. Of the entities that have a row in the
+        time that was fed, all are counted, and *sample* are compared value by value.
+
+        Args:
+            capture: What the project defines.
+            project: Which one.
+            window: Event times that it was filled with; what is fed beyond them counts, too.
+            sample: How many entities to compare.
+
+        Raises:
+            PreconditionError: The sources could not be read.
+        """
+        ...
+
+    def retire(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        """Remove what was deployed: the captured objects of *project* and their online tables.
+
+        Idempotent. What else is in the project stays, and is returned, one line each.
+
+        Raises:
+            ForeignEditError: The project has other definitions; nothing was removed.
         """
         ...
 

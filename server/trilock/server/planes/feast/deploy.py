@@ -23,6 +23,7 @@ from trilock.server.planes.feast.definitions import (
     keys,
     with_project,
 )
+from trilock.server.planes.feast.filling import Interval, merged, unbroken
 from trilock.server.planes.feast.online import OnlineView
 from trilock.server.planes.feast.registry import RegistrySession
 
@@ -110,6 +111,25 @@ def _deployed(key: Key, proto: bytes, *, project: str, current: bytes | None, no
     return message
 
 
+def remove(session: RegistrySession, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+    """Remove the captured objects from *project*; return what else is there, one line each.
+
+    The project itself goes when nothing is left in it. Idempotent.
+
+    Raises:
+        ForeignEditError: It has some of them, and defined otherwise.
+    """
+    found = session.read(project, only=keys(capture))
+    if found:
+        require_captured(session, capture, project=project)
+    others = [key for key in sorted(session.read(project)) if key not in found]
+    if others:
+        # They may be made of the same entities and sources.
+        found = {key: row for key, row in found.items() if key[0] not in {"entity", "data_source"}}
+    session.remove(project, tuple(found))
+    return tuple(f"{kind.replace('_', ' ')} {name!r}" for kind, name in others)
+
+
 def require_captured(session: RegistrySession, capture: FeatureCapture, *, project: str) -> None:
     """Do nothing if *project* defines everything as captured.
 
@@ -127,13 +147,14 @@ def require_captured(session: RegistrySession, capture: FeatureCapture, *, proje
 
 def view_state(view: OnlineView, *, row: bytes | None, rows: int | None) -> ViewState:
     """Return how far *view* is filled, by its registry row; *rows* is what was counted."""
-    fed = [] if row is None else _intervals(protos.parse(view.kind, row))
+    last = None if row is None else unbroken(_intervals(protos.parse(view.kind, row)))
     return ViewState(
         view=view.name,
         rows=rows,
-        fed_from=min((start for start, _ in fed), default=None),
-        fed_until=max((end for _, end in fed), default=None),
+        fed_from=None if last is None else last[0],
+        fed_until=None if last is None else last[1],
         feedable=view.feedable and view.kind in _WATERMARKED,
+        cold=view.cold,
     )
 
 
@@ -155,11 +176,11 @@ def add_watermark(
     message = protos.parse(key[0], row)
     if "materialization_intervals" not in message.meta.DESCRIPTOR.fields_by_name:
         return
-    _set_intervals(message, _merged([*_intervals(message), (window.start, window.end)]))
+    _set_intervals(message, merged([*_intervals(message), (window.start, window.end)]))
     _write_changed(session, project, {key: (row, message)})
 
 
-Watermarks = Mapping[Key, tuple[tuple[datetime, datetime], ...]]
+Watermarks = Mapping[Key, tuple[Interval, ...]]
 """What is in the online tables, by view."""
 
 
@@ -201,7 +222,7 @@ def _write_changed(
     session.write(project, changed)
 
 
-def _intervals(message: Any) -> list[tuple[datetime, datetime]]:  # noqa: ANN401 - a Feast message
+def _intervals(message: Any) -> list[Interval]:  # noqa: ANN401 - a Feast message
     if "materialization_intervals" not in message.meta.DESCRIPTOR.fields_by_name:
         return []
     return [
@@ -212,7 +233,7 @@ def _intervals(message: Any) -> list[tuple[datetime, datetime]]:  # noqa: ANN401
 
 def _set_intervals(
     message: Any,  # noqa: ANN401 - a Feast message
-    intervals: Iterable[tuple[datetime, datetime]],
+    intervals: Iterable[Interval],
 ) -> None:
     del message.meta.materialization_intervals[:]
     for start, end in intervals:
@@ -222,14 +243,3 @@ def _set_intervals(
     if message.meta.state:
         # Left in MATERIALIZING by a job that died, the view would not be served.
         message.meta.state = _AVAILABLE_ONLINE
-
-
-def _merged(intervals: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Return the same times in as few intervals as possible; Feast's own list only grows."""
-    merged: list[tuple[datetime, datetime]] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged

@@ -6,18 +6,27 @@ throwaway copy of the registry, so that only the code below writes the real one.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import URL, Connection
 
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
-from trilock.server.domain.errors import NotFoundError, PreconditionError
-from trilock.server.domain.ports import Progress, ViewState, Window
+from trilock.server.domain.errors import NotFoundError, NotReadyError, PreconditionError
+from trilock.server.domain.ports import (
+    NO_BOUNDS,
+    Comparison,
+    FillBounds,
+    Progress,
+    ViewState,
+    Window,
+)
 from trilock.server.planes.feast import definitions, deploy
+from trilock.server.planes.feast.comparing import comparison_window, judge
 from trilock.server.planes.feast.config import (
     FeastConfig,
     FileRegistryConfig,
@@ -31,6 +40,7 @@ from trilock.server.planes.feast.definitions import Key, definition_digest, keys
 from trilock.server.planes.feast.deploy import ANYTHING, Expected
 from trilock.server.planes.feast.differences import differences
 from trilock.server.planes.feast.file_registry import FileRegistry
+from trilock.server.planes.feast.filling import Interval, spans
 from trilock.server.planes.feast.online import PLANE, OnlineView, SqlOnlineStore, online_views
 from trilock.server.planes.feast.process import Message, Worker, WorkerProcess
 from trilock.server.planes.feast.registry import RegistrySession
@@ -40,6 +50,8 @@ from trilock.server.planes.feast.tokens import token
 
 _COPY_SECONDS: Final = 600.0
 """How long copying one online table may take."""
+
+_T = TypeVar("_T")
 
 _TRIES: Final = 3
 """A transaction that lost a race is run again, from what is there then."""
@@ -131,37 +143,79 @@ class FeastFeatureStore:
             self._make_tables(session, views, project=project)
 
     def fill(
-        self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
+        self,
+        capture: FeatureCapture,
+        *,
+        project: str,
+        window: Window,
+        progress: Progress,
+        bounds: FillBounds = NO_BOUNDS,
+        resume: bool = False,
     ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
-        with self._registry.reading() as session:
-            deploy.require_captured(session, capture, project=project)
         views = {view.name: view for view in online_views(capture)}
-        for view in views.values():
-            if not view.feedable:
-                progress(f"{view.name}: has no batch source, fed by pushes only")
+        wanted: dict[str, list[tuple[str, str]]] = {}
+        for view, parts in self._parts(
+            capture, project=project, window=window, chunk=bounds.chunk, resume=resume
+        ):
+            if parts:
+                wanted[view.name] = [(start.isoformat(), end.isoformat()) for start, end in parts]
+            else:
+                progress(f"{view.name}: {view.cold or 'fed already'}")
+        problems: list[str] = []
 
         def tell(message: Message) -> None:
             if "progress" in message:
                 progress(str(message["progress"]))
+            if "failed" in message:
+                problems.append(f"{message['failed']}: {message['why']}")
+                progress(problems[-1])
             if "done" in message:
                 view = views[str(message["done"])]
-                key = (view.kind, view.name)
-                self._record_fed(capture, project=project, key=key, window=window)
-                progress(f"{view.name}: fed until {window.end.isoformat()}")
+                part = Window(
+                    start=datetime.fromisoformat(str(message["start"])),
+                    end=datetime.fromisoformat(str(message["end"])),
+                )
+                self._record_fed(capture, project=project, key=(view.kind, view.name), window=part)
+                progress(f"{view.name}: fed until {part.end.isoformat()}")
+                if bounds.max_rows is not None:
+                    self._require_few(view, project=project, most=bounds.max_rows)
 
-        feedable = [view.name for view in views.values() if view.feedable]
-        if feedable:
-            self._run(
-                "materialize",
-                capture,
-                project=project,
-                tell=tell,
-                views=feedable,
-                start=window.start.isoformat(),
-                end=window.end.isoformat(),
-            )
+        if wanted:
+            self._run("materialize", capture, project=project, tell=tell, views=wanted)
+        if problems:
+            raise NotReadyError(resource=f"Feast project {project}", problems=problems)
         return self.views(capture, project=project)
+
+    def _parts(
+        self,
+        capture: FeatureCapture,
+        *,
+        project: str,
+        window: Window,
+        chunk: timedelta,
+        resume: bool,
+    ) -> Iterator[tuple[OnlineView, list[Interval]]]:
+        with self._registry.reading() as session:
+            fed = deploy.watermarks(session, capture, project=project)
+        for view in online_views(capture):
+            known = fed.get((view.kind, view.name))
+            if not view.feedable:
+                yield view, []
+            elif known is None:
+                # Nothing tells how far it is: older times might go over newer ones.
+                yield view, [(window.start, window.end)]
+            else:
+                yield view, spans(window, fed=known, chunk=chunk, resume=resume)
+
+    def _require_few(self, view: OnlineView, *, project: str, most: int) -> None:
+        rows = None if self._online is None else self._online.rows(project=project, views=[view])
+        if rows is not None and rows[view.name] > most:
+            raise PreconditionError(
+                f"view {view.name} of {project} has {rows[view.name]} entities online, more than "
+                f"max_rows = {most}: fill a shorter window, or raise it",
+                project=project,
+            )
 
     def _record_fed(
         self, capture: FeatureCapture, *, project: str, key: Key, window: Window
@@ -171,6 +225,74 @@ class FeastFeatureStore:
                 deploy.add_watermark(session, capture, project=project, key=key, window=window)
 
         _again(record)
+
+    def compare(
+        self, capture: FeatureCapture, *, project: str, window: Window, sample: int
+    ) -> tuple[Comparison, ...]:
+        """See FeatureStore."""
+        for _ in range(_TRIES):
+            before = self.views(capture, project=project)
+            found = self._compare(capture, before, project=project, window=window, sample=sample)
+            if self.views(capture, project=project) == before:
+                break  # Else somebody fed it meanwhile: two different moments were compared.
+        return found
+
+    def _compare(
+        self,
+        capture: FeatureCapture,
+        states: tuple[ViewState, ...],
+        *,
+        project: str,
+        window: Window,
+        sample: int,
+    ) -> tuple[Comparison, ...]:
+        views = {view.name: view for view in online_views(capture)}
+        wanted = {
+            state.view: comparison_window(state, window=window)
+            for state in states
+            if views[state.view].comparable
+        }
+        told: dict[str, Message] = {}
+        if wanted:
+            self._run(
+                "compare",
+                capture,
+                project=project,
+                tell=lambda message: told.update({str(message["compared"]): message}),
+                views={
+                    name: (span.start.isoformat(), span.end.isoformat())
+                    for name, span in wanted.items()
+                },
+                sample=sample,
+            )
+        return tuple(
+            judge(views[state.view], state, told.get(state.view), window=window) for state in states
+        )
+
+    def retire(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        """See FeatureStore."""
+        views = online_views(capture)
+
+        def remove() -> tuple[str, ...]:
+            with self._registry.writing(project) as session:
+                kept = deploy.remove(session, capture, project=project)
+                if isinstance(session, SqlSession) and self._shares(session):
+                    assert self._online is not None  # noqa: S101 - it shares the database
+                    self._online.drop(session.connection, project=project, views=views)
+                    return kept
+            # Definitions first: a table without one is no trap, a watermark without its table is.
+            if self._online is not None and self._online.database.exists:
+                with self._online.database.begin("write") as connection:
+                    self._online.drop(connection, project=project, views=views)
+            return kept
+
+        kept = _again(remove)
+        if isinstance(self._config.online, OtherOnlineConfig):
+            return (*kept, f"{self._config.online.type}: its values, which only Feast can remove")
+        return kept
+
+    def _shares(self, session: SqlSession) -> bool:
+        return self._online is not None and session.database is self._online.database
 
     def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
         """See FeatureStore."""
@@ -244,7 +366,7 @@ class FeastFeatureStore:
         online = self._online
         if online is None:
             return
-        if isinstance(session, SqlSession) and session.database is online.database:
+        if isinstance(session, SqlSession) and self._shares(session):
             online.make(session.connection, project=project, views=views)
             return
         if not online.misses(project=project, views=views):
@@ -303,7 +425,7 @@ def _copy_tables(
         online.copy(connection, source=source, target=project, view=view.name)
 
 
-def _again(work: Callable[[], None]) -> None:
+def _again(work: Callable[[], _T]) -> _T:
     for _ in range(_TRIES - 1):
         try:
             return work()

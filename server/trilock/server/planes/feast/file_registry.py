@@ -10,8 +10,9 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +83,22 @@ class FileSession:
             else:
                 stored.add().CopyFrom(message)
 
+    def remove(self, project: str, keys: Collection[Key]) -> None:
+        """See RegistrySession."""
+        if project not in self.projects():
+            return
+        self.changed = True
+        for kind, field in _FIELDS.items():
+            condemned = {name for wanted, name in keys if wanted == kind}
+            _delete(getattr(self._registry, field), partial(_is_one, project, condemned))
+        names = {name for _, name in keys}
+        _delete(
+            self._registry.feature_view_version_history.records,
+            lambda record: record.project_id == project and record.feature_view_name in names,
+        )
+        if not self.read(project):
+            _delete(self._registry.projects, lambda message: message.spec.name == project)
+
     def _ensure_project(self, project: str) -> None:
         if project in self.projects():
             return
@@ -113,6 +130,16 @@ class FileSession:
                 version_id=str(uuid.uuid4()),
             )
             record.created_timestamp.GetCurrentTime()
+
+
+def _is_one(project: str, names: Collection[str], message: Any) -> bool:  # noqa: ANN401 - a Feast message
+    return _head(message).project == project and _head(message).name in names
+
+
+def _delete(stored: Any, condemned: Callable[[Any], bool]) -> None:  # noqa: ANN401 - Feast messages
+    for index in reversed(range(len(stored))):
+        if condemned(stored[index]):
+            del stored[index]
 
 
 class FileRegistry:

@@ -14,13 +14,18 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
-from feast import FeatureStore
+from feast import FeatureStore, utils
+from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.repo_config import RepoConfig
 from feast.repo_operations import parse_repo
+
+from trilock.server.planes.feast.worker import last_line
 
 Request = Mapping[str, Any]
 Tell = Callable[[Mapping[str, Any]], None]
 """Passes one message to whoever started the job."""
+
+_VALUE_CHARACTERS: Final = 60
 
 
 def apply_repository(request: Request, tell: Tell) -> None:
@@ -48,15 +53,100 @@ def apply_repository(request: Request, tell: Tell) -> None:
 
 
 def materialize(request: Request, tell: Tell) -> None:
-    """Materialize a window of every view in `views`, one after the other."""
+    """Materialize every span of every view in `views`, one after the other.
+
+    A view that fails is told, and the next one is begun.
+    """
     store = _store(request, project=request["project"])
-    start = datetime.fromisoformat(request["start"])
-    # Feast takes in both ends; our windows end before their end.
-    last = datetime.fromisoformat(request["end"]) - timedelta(microseconds=1)
-    for view in request["views"]:
-        tell({"progress": f"{view}: materializing"})
-        store.materialize(start, last, feature_views=[view])
-        tell({"done": view})
+    for view, spans in request["views"].items():
+        for number, (start, end) in enumerate(spans, start=1):
+            what = "materializing" if len(spans) == 1 else f"part {number} of {len(spans)}"
+            tell({"progress": f"{view}: {what}"})
+            try:
+                # Feast takes in both ends; our windows end before their end.
+                last = datetime.fromisoformat(end) - timedelta(microseconds=1)
+                store.materialize(datetime.fromisoformat(start), last, feature_views=[view])
+            except Exception as error:  # noqa: BLE001 - sources and transformations raise anything
+                tell({"failed": view, "why": last_line(error)})
+                break
+            tell({"done": view, "start": start, "end": end})
+
+
+def compare(request: Request, tell: Tell) -> None:
+    """Compare what `views` have online with what their batch sources have in a window.
+
+    Both sides are the very messages that materialization would write, so that
+    equal means equal to the bit, for any type.
+    """
+    store = _store(request, project=request["project"])
+    provider = store._get_provider()  # noqa: SLF001 - the way in which Feast reads and writes
+    for name, (start, end) in request["views"].items():
+        view = store.get_feature_view(name)
+        offline = _offline_rows(store, view, start=start, end=end)
+        keys = sorted(offline)
+        step = max(1, len(keys) // request["sample"])
+        sampled = [offline[key] for key in keys[::step]][: request["sample"]]
+        names = [feature.name for feature in view.features]
+        online = (
+            provider.online_read(store.config, view, [row[0] for row in sampled], names)
+            if sampled
+            else []
+        )
+        tell(
+            {
+                "compared": name,
+                "offline": len(offline),
+                "sampled": len(sampled),
+                "differences": [
+                    f"{_readable(row[0])}: {difference}"
+                    for row, found in zip(sampled, online, strict=True)
+                    for difference in _differences(row[1], found[1], timed=row[2])
+                ],
+            }
+        )
+
+
+def _offline_rows(store: FeatureStore, view: Any, *, start: str, end: str) -> dict[bytes, Any]:  # noqa: ANN401 - Feast's
+    entities = [store.get_entity(name) for name in view.entities if name != DUMMY_ENTITY_NAME]
+    joins, features, timestamp, created = utils._get_column_names(view, entities)  # noqa: SLF001 - as materialization does
+    job = store._get_provider().offline_store.pull_latest_from_table_or_query(  # noqa: SLF001 - same
+        config=store.config,
+        data_source=view.batch_source,
+        join_key_columns=joins,
+        feature_name_columns=features,
+        timestamp_field=timestamp,
+        created_timestamp_column=created,
+        start_date=datetime.fromisoformat(start),
+        end_date=datetime.fromisoformat(end) - timedelta(microseconds=1),
+    )
+    table = job.to_arrow()
+    if view.batch_source.field_mapping:
+        table = utils._run_pyarrow_field_mapping(table, view.batch_source.field_mapping)  # noqa: SLF001 - same
+    types = {column.name: column.dtype.to_value_type() for column in view.entity_columns}
+    rows = utils._convert_arrow_to_proto(table, view, types)  # noqa: SLF001 - same
+    return {row[0].SerializeToString(deterministic=True): row for row in rows}
+
+
+def _differences(wanted: Any, found: Any, *, timed: datetime) -> list[str]:  # noqa: ANN401 - Feast's
+    if found is None:
+        return [f"has nothing online; its source has a row of {timed.isoformat()}"]
+    return [
+        f"{name} is {_value(found.get(name))} online, {_value(value)} in its source"
+        for name, value in wanted.items()
+        if name not in found or found[name].SerializeToString() != value.SerializeToString()
+    ]
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - Feast's
+    text = "" if value is None else " ".join(str(value).split())
+    return text[:_VALUE_CHARACTERS] or "missing"
+
+
+def _readable(key: Any) -> str:  # noqa: ANN401 - Feast's
+    return ", ".join(
+        f"{name} {_value(value).partition(': ')[2]}"
+        for name, value in zip(key.join_keys, key.entity_values, strict=True)
+    )
 
 
 def make_tables(request: Request, tell: Tell) -> None:
@@ -81,6 +171,7 @@ def make_tables(request: Request, tell: Tell) -> None:
 
 JOBS: Final[Mapping[str, Callable[[Request, Tell], None]]] = {
     "apply_repository": apply_repository,
+    "compare": compare,
     "materialize": materialize,
     "make_tables": make_tables,
 }

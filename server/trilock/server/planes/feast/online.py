@@ -7,7 +7,7 @@ Copying touches only rows that differ, so a copy of what is equal writes nothing
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, column, func, inspect, quoted_name, select, table, text
 from sqlalchemy.sql.expression import TableClause
@@ -36,6 +36,12 @@ class OnlineView:
     has_strings: bool
     feedable: bool
     """Materializing fills it; else it is filled by pushes alone."""
+    pushed: bool = False
+    """Others write to it, too: it may have what its batch source has not."""
+    comparable: bool = False
+    """What is online is what the batch source has; nothing is computed on the way."""
+    cold: str = ""
+    """Why materializing does not keep it warm; "" if it does."""
 
 
 def online_views(capture: FeatureCapture) -> tuple[OnlineView, ...]:
@@ -48,17 +54,39 @@ def online_views(capture: FeatureCapture) -> tuple[OnlineView, ...]:
         on_demand = captured.kind == "on_demand_feature_view"
         if not (spec.write_to_online_store if on_demand else spec.online):
             continue
+        feedable = (
+            on_demand
+            or (captured.kind != "label_view" and spec.HasField("batch_source"))
+            or (captured.kind == "feature_view" and bool(spec.source_views))
+        )
         found.append(
             OnlineView(
                 kind=captured.kind,
                 name=captured.name,
                 has_strings=any(feature.value_type == _STRING for feature in spec.features),
-                feedable=on_demand
-                or (captured.kind != "label_view" and spec.HasField("batch_source"))
-                or (captured.kind == "feature_view" and bool(spec.source_views)),
+                feedable=feedable,
+                pushed=_is_pushed(captured.kind, spec),
+                comparable=captured.kind == "feature_view"
+                and feedable
+                and not (spec.source_views or spec.HasField("feature_transformation")),
+                cold=_why_cold(captured.kind, feedable=feedable),
             )
         )
     return tuple(sorted(found, key=lambda view: view.name))
+
+
+def _is_pushed(kind: str, spec: Any) -> bool:  # noqa: ANN401 - a Feast message
+    return kind in {"label_view", "stream_feature_view"} or (
+        kind == "feature_view" and spec.HasField("stream_source")
+    )
+
+
+def _why_cold(kind: str, *, feedable: bool) -> str:
+    if kind == "label_view":
+        return "labels are written by whoever labels: have them written to this project, too"
+    if not feedable:
+        return "it has no batch source: push to this project, too"
+    return ""
 
 
 class SqlOnlineStore:
@@ -102,6 +130,14 @@ class SqlOnlineStore:
                 for view in views
                 for name in [_name(project, view.name)]
             }
+
+    def drop(self, connection: Connection, *, project: str, views: Iterable[OnlineView]) -> None:
+        """Drop the tables that are there."""
+        tables = self._tables(connection)
+        for view in views:
+            name = _name(project, view.name)
+            if name in tables:
+                connection.exec_driver_sql(f"DROP TABLE {self._quoted(name)}")
 
     def copy(self, connection: Connection, *, source: str, target: str, view: str) -> None:
         """Make the table of *view* in project *target* equal to the one in *source*.

@@ -34,6 +34,10 @@ class RegistrySession(Protocol):
         """
         ...
 
+    def remove(self, project: str, keys: Collection[Key]) -> None:
+        """Delete the objects, their history, and the project when nothing is left in it."""
+        ...
+
 
 class Registry(Protocol):
     """A registry: sessions are the only way in."""
@@ -79,6 +83,9 @@ class EmptySession:
     def write(self, project: str, messages: Mapping[Key, Any]) -> None:
         """Refuse: it is for reading."""
         raise AssertionError(f"a session for reading was asked to write {project}: {messages}")
+
+    def remove(self, project: str, keys: Collection[Key]) -> None:
+        """Do nothing: there is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

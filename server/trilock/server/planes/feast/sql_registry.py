@@ -91,6 +91,29 @@ class SqlSession:
                 )
         self._stamp(project, now=now)
 
+    def remove(self, project: str, keys: Collection[Key]) -> None:
+        """See RegistrySession."""
+        if project not in self.projects():
+            return
+        for kind, table in OBJECTS.items():
+            names = [name for wanted, name in keys if wanted == kind]
+            self.connection.execute(
+                table.table.delete().where(table.project == project, table.name.in_(names))
+            )
+        names = [name for _, name in keys]
+        self.connection.execute(
+            HISTORY.delete().where(
+                HISTORY.c.project_id == project, HISTORY.c.feature_view_name.in_(names)
+            )
+        )
+        if self.read(project):
+            self._stamp(project, now=int(time.time()))
+            return
+        self.connection.execute(
+            FEAST_METADATA.delete().where(FEAST_METADATA.c.project_id == project)
+        )
+        self.connection.execute(PROJECTS.delete().where(PROJECTS.c.project_id == project))
+
     def _ensure_project(self, project: str, *, now: int) -> None:
         present = select(PROJECTS.c.project_id).where(PROJECTS.c.project_id == project)
         if self.connection.execute(present).first() is not None:

@@ -19,12 +19,26 @@ from google.protobuf.json_format import ParseDict
 
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
-from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError
-from trilock.server.domain.ports import Progress, ViewState, Window
+from trilock.server.domain.errors import (
+    NotFoundError,
+    NotReadyError,
+    PlaneUnavailableError,
+    PreconditionError,
+)
+from trilock.server.domain.ports import (
+    NO_BOUNDS,
+    Comparison,
+    FillBounds,
+    Progress,
+    ViewState,
+    Window,
+)
 from trilock.server.planes.feast import definitions, deploy, protos
+from trilock.server.planes.feast.comparing import comparison_window, judge
 from trilock.server.planes.feast.definitions import Key, definition_digest, keys
 from trilock.server.planes.feast.deploy import ANYTHING
 from trilock.server.planes.feast.differences import differences
+from trilock.server.planes.feast.filling import spans
 from trilock.server.planes.feast.online import online_views
 from trilock.server.planes.feast.registry import Version, number_versions
 from trilock.server.planes.feast.tokens import token
@@ -61,6 +75,14 @@ class _Session:
         objects = self._projects[project].objects if project in self._projects else {}
         return {key: proto for key, proto in objects.items() if only is None or key in only}
 
+    def remove(self, project: str, keys: Collection[Key]) -> None:
+        """See RegistrySession."""
+        stored = self._projects.get(project, _Project())
+        for key in keys:
+            stored.objects.pop(key, None)
+        if not stored.objects:
+            self._projects.pop(project, None)
+
     def write(self, project: str, messages: Mapping[Key, Any]) -> None:
         """See RegistrySession."""
         if not messages:
@@ -83,6 +105,8 @@ class MemoryFeatureStore:
         self._projects: dict[str, _Project] = {}
         self._online: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
         self._sources: dict[str, list[_Row]] = {}
+        self.broken_views: set[str] = set()
+        """Views whose sources cannot be read."""
         self._commits: dict[tuple[str, str], dict[Key, bytes]] = {}
 
     # What others do.
@@ -173,20 +197,83 @@ class MemoryFeatureStore:
             self._make_tables(capture, project=project)
 
     def fill(
-        self, capture: FeatureCapture, *, project: str, window: Window, progress: Progress
+        self,
+        capture: FeatureCapture,
+        *,
+        project: str,
+        window: Window,
+        progress: Progress,
+        bounds: FillBounds = NO_BOUNDS,
+        resume: bool = False,
     ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
-        with self._transaction() as session:
-            deploy.require_captured(session, capture, project=project)
-            for view in online_views(capture):
-                if not view.feedable:
-                    progress(f"{view.name}: has no batch source, fed by pushes only")
-                    continue
-                key = (view.kind, view.name)
+        problems: list[str] = []
+        for view in online_views(capture):
+            if view.cold:
+                progress(f"{view.name}: {view.cold}")
+            if not view.feedable:
+                continue
+            if view.name in self.broken_views:
+                problems.append(f"{view.name}: its source cannot be read")
+                progress(problems[-1])
+                continue
+            key = (view.kind, view.name)
+            with self._transaction() as session:
+                fed = deploy.watermarks(session, capture, project=project).get(key, ())
+            for start, end in spans(window, fed=fed, chunk=bounds.chunk, resume=resume):
+                part = Window(start=start, end=end)
                 progress(f"{view.name}: materializing")
-                self._feed(session.read(project)[key], key, project=project, window=window)
-                deploy.add_watermark(session, capture, project=project, key=key, window=window)
+                with self._transaction() as session:
+                    self._feed(session.read(project)[key], key, project=project, window=part)
+                    deploy.add_watermark(session, capture, project=project, key=key, window=part)
+                progress(f"{view.name}: fed until {end.isoformat()}")
+                rows = len(self._online[project, view.name])
+                if bounds.max_rows is not None and rows > bounds.max_rows:
+                    raise PreconditionError(
+                        f"view {view.name} of {project} has {rows} entities online, more than "
+                        f"max_rows = {bounds.max_rows}"
+                    )
+        if problems:
+            raise NotReadyError(resource=f"Feast project {project}", problems=problems)
         return self.views(capture, project=project)
+
+    def compare(
+        self, capture: FeatureCapture, *, project: str, window: Window, sample: int
+    ) -> tuple[Comparison, ...]:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            rows = session.read(project)
+        found: list[Comparison] = []
+        for view, state in zip(
+            online_views(capture), self.views(capture, project=project), strict=True
+        ):
+            told = None
+            if view.comparable:
+                row = rows[view.kind, view.name]
+                wanted = self._latest(row, comparison_window(state, window=window))
+                online = self._online.get((project, view.name), {})
+                sampled = sorted(wanted)[:sample]
+                told = {
+                    "offline": len(wanted),
+                    "sampled": len(sampled),
+                    "differences": [
+                        f"{entity}: {name} is {online.get(entity, {}).get(name)} online, "
+                        f"{value} in its source"
+                        for entity in sampled
+                        for name, value in wanted[entity].items()
+                        if online.get(entity, {}).get(name) != value
+                    ],
+                }
+            found.append(judge(view, state, told, window=window))
+        return tuple(found)
+
+    def retire(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            kept = deploy.remove(session, capture, project=project)
+            for view in online_views(capture):
+                self._online.pop((project, view.name), None)
+            return kept
 
     def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
         """See FeatureStore."""
@@ -227,15 +314,18 @@ class MemoryFeatureStore:
     def _feed(self, proto: bytes, key: Key, *, project: str, window: Window) -> None:
         if key[0] == "on_demand_feature_view":
             return  # Nothing here runs a transformation.
-        spec = protos.parse(key[0], proto).spec
-        names = {feature.name for feature in spec.features}
         table = self._online.setdefault((project, key[1]), {})
+        table |= self._latest(proto, window)
+
+    def _latest(self, proto: bytes, window: Window) -> dict[str, dict[str, object]]:
+        spec = protos.parse("feature_view", proto).spec
+        names = {feature.name for feature in spec.features}
         rows = self._sources.get(spec.batch_source.file_options.uri, [])
-        for row in sorted(rows, key=lambda row: row.at):
-            if window.start <= row.at < window.end:
-                table[row.entity] = {
-                    name: value for name, value in row.values.items() if name in names
-                }
+        return {
+            row.entity: {name: value for name, value in row.values.items() if name in names}
+            for row in sorted(rows, key=lambda row: row.at)
+            if window.start <= row.at < window.end
+        }
 
 
 def _message(raw: RawObject) -> Any:  # noqa: ANN401 - a Feast message
