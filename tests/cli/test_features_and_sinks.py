@@ -16,6 +16,8 @@ from trilock.v1.feature_service_pb2 import (
     FeatureViewState,
     ListFeatureProjectsResponse,
     MaterializeFeaturesResponse,
+    RetireFeaturesResponse,
+    Retirement,
 )
 from trilock.v1.sink_pb2 import Sink, SinkColumn
 from trilock.v1.sink_service_pb2 import (
@@ -152,6 +154,68 @@ def test_materializing_may_end_in_an_error(server: FakeServer, trilock: Trilock)
 
     assert (run.code, run.out) == (3, "")
     assert run.err == "error: weather's source could not be read\n"
+
+
+def test_what_was_filled_is_told_though_a_view_failed(server: FakeServer, trilock: Trilock) -> None:
+    def fill(request: object, context: grpc.ServicerContext) -> Iterator[object]:
+        yield MaterializeFeaturesResponse(
+            project="delay_v1__s3", views=[FeatureViewState(view="weather", rows=7)]
+        )
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "fare_v1__s1: trips: no such file")
+
+    server.answer("FeatureService.MaterializeFeatures", fill)
+
+    run = trilock("features", "materialize")
+
+    assert run.code == 3
+    assert run.out.splitlines()[1].split() == ["delay_v1__s3", "weather", "7", "-"]
+    assert "trips: no such file" in run.err
+    (request,) = server.requests("FeatureService.MaterializeFeatures")
+    assert not request.HasField("window")
+
+
+def test_views_that_cannot_be_kept_warm_are_named(server: FakeServer, trilock: Trilock) -> None:
+    pushed = FeatureViewState(view="clicks", cold="it has no batch source: push to it, too")
+    project = FeatureProject(project="delay_v1__s3", views=[pushed])
+    server.answer(
+        "FeatureService.ListFeatureProjects",
+        ListFeatureProjectsResponse(feature_projects=[project]),
+    )
+
+    run = trilock("features", "list")
+
+    assert run.err == (
+        "delay_v1__s3: clicks is not kept warm: it has no batch source: push to it, too\n"
+    )
+
+
+def test_projects_are_retired_and_what_could_not_be_is_named(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    server.answer(
+        "FeatureService.RetireFeatures",
+        RetireFeaturesResponse(
+            retirements=[
+                Retirement(project="delay_v1__s1", retired=True, remains=["entity 'origin'"]),
+                Retirement(project="delay_v1__s2", error="someone else changed it"),
+            ]
+        ),
+    )
+
+    run = trilock("features", "retire", "delay")
+
+    assert run.code == 3
+    assert [line.split()[0] for line in run.out.splitlines()[1:]] == [
+        "delay_v1__s1",
+        "delay_v1__s2",
+    ]
+    assert run.err == (
+        "delay_v1__s1 still has entity 'origin'\n"
+        "error: delay_v1__s2 was not retired: someone else changed it\n"
+    )
+    assert trilock("features", "retire", "--dry-run", "-o", "json").json[0]["retired"] is True
+    first, second = server.requests("FeatureService.RetireFeatures")
+    assert (first.model, first.validate_only, second.validate_only) == ("delay", False, True)
 
 
 def test_a_sink_is_registered(server: FakeServer, trilock: Trilock) -> None:

@@ -209,7 +209,7 @@ class FeatureStoreContract:
 
         def stop_after_two(line: str) -> None:
             told.append(line)
-            if len([line for line in told if "weather" in line]) == 5:  # noqa: PLR2004 - third chunk
+            if len([line for line in told if "weather" in line]) == 5:
                 raise PreconditionError("the server was stopped")
 
         with pytest.raises(PreconditionError, match="the server was stopped"):

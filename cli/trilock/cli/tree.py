@@ -164,4 +164,5 @@ def _add_operation(tree: Tree, operation: Operation, *, now: datetime | None) ->
     for step in operation.steps:
         attempts = f", {count(step.attempts, 'attempt')}" if step.attempts > 1 else ""
         error = f": {step.error}" if step.error else ""
-        branch.add(_text(f"{step.state:<8} {step.step}  {step.title}{attempts}{error}"))
+        told = f": {step.progress}" if step.state == "STARTED" and step.progress else ""
+        branch.add(_text(f"{step.state:<8} {step.step}  {step.title}{attempts}{told}{error}"))

@@ -191,7 +191,9 @@ class _StepLog:
         for step in operation.steps:
             if step.state in {"DONE", "UNDONE"}:
                 self._line(step.state.lower(), step.title or step.step)
-            elif step.error:
+            elif step.state == "STARTED" and step.progress:
+                self._line("tells", f"{step.step}: {step.progress}")
+            if step.error and step.state not in {"DONE", "UNDONE"}:
                 self._line("failed", f"{step.title or step.step}: {step.error}")
         if has_switched(operation) and self.switched_s is None:
             self.switched_s = self.elapsed()

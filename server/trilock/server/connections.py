@@ -8,12 +8,19 @@ from __future__ import annotations  # the adapters' types are imported for check
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.names import AliasRef
-from trilock.server.domain.ports import Planes, SinkDatabase, SinkRecords
+from trilock.server.domain.ports import (
+    FillBounds,
+    Filling,
+    Planes,
+    SinkDatabase,
+    SinkRecords,
+)
 from trilock.server.settings import (
     FeastConnection,
     GitConnection,
@@ -71,6 +78,13 @@ class SettingsConnections:
             repository=git.repository,
             repository_folder=settings.feature_folder,
             reasserts_drift=settings.drift == "reassert",
+            filling=Filling(
+                bounds=FillBounds(
+                    chunk=timedelta(days=settings.fill.chunk_days), max_rows=settings.fill.max_rows
+                ),
+                sample=settings.fill.sample,
+                retire_after=timedelta(days=settings.fill.retire_after_days),
+            ),
         )
 
     def sink_database(self, connection: str) -> SinkDatabase:

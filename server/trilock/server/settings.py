@@ -237,6 +237,19 @@ def _name(parse: Callable[[str], object], name: str) -> str:
 AliasKey = Annotated[str, AfterValidator(partial(_name, alias_name))]
 
 
+class FillSettings(_Section):
+    """How the feature projects of one model are filled, compared and retired."""
+
+    chunk_days: float = Field(default=7.0, gt=0, le=3660)
+    """Event times that are fed in one go."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """Entities that one view may have online; a fill stops above it."""
+    sample: int = Field(default=100, ge=1, le=100_000)
+    """Entities of each view that are compared with their source before a switch."""
+    retire_after_days: float = Field(default=14.0, ge=0, le=3660)
+    """How long a project is kept that no release needs any more."""
+
+
 class ModelSettings(_Section):
     """Where the three parts of one model are."""
 
@@ -254,6 +267,7 @@ class ModelSettings(_Section):
     """The Feast repository's folder in the git repository."""
     drift: Literal["report", "reassert"] = "report"
     """What happens to what others change in the planes. A bundle on hold never stays put back."""
+    fill: FillSettings = FillSettings()
 
     @field_validator("feature_folder")
     @classmethod

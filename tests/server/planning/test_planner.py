@@ -23,6 +23,7 @@ def test_a_first_promotion_ends_with_gates_and_switch() -> None:
     assert [step.step for step in plan.steps] == [
         "deploy_features",
         "fill_features",
+        "verify_features",
         "not_held",
         "no_foreign_edit",
         "bundle_fits",
@@ -49,6 +50,7 @@ def test_a_promotion_prepares_every_sink_and_fixes_its_target() -> None:
         "prepare_sink",
         "deploy_features",
         "fill_features",
+        "verify_features",
         "not_held",
         "no_foreign_edit",
         "bundle_fits",

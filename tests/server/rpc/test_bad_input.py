@@ -10,7 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 
 from tests.support.served_world import Served, detail, refused
-from tests.support.values import ALIAS
+from tests.support.values import ALIAS, NOON
+from trilock.server.rpc.convert import timestamp
 from trilock.v1.bundle_service_pb2 import (
     CaptureFeatureSchemaRequest,
     GetBundleRequest,
@@ -25,6 +26,7 @@ from trilock.v1.operation_service_pb2 import (
     WaitOperationRequest,
 )
 from trilock.v1.release_service_pb2 import (
+    FeatureWindow,
     FinalizeRequest,
     GetAliasRequest,
     GetReleaseAtRequest,
@@ -82,7 +84,11 @@ PRODUCTION = str(ALIAS)
         ("Release.Finalize", FinalizeRequest(alias="production"), ["alias"]),
         ("Operation.GetOperation", GetOperationRequest(name="operations/x"), ["name"]),
         ("Operation.WaitOperation", WaitOperationRequest(seen=-1), ["name", "seen"]),
-        ("Feature.MaterializeFeatures", MaterializeFeaturesRequest(), ["window"]),
+        (
+            "Feature.MaterializeFeatures",
+            MaterializeFeaturesRequest(window=FeatureWindow(start_time=timestamp(NOON))),
+            ["window.end_time"],
+        ),
         ("Serving.Resolve", ResolveRequest(min_revision=-1), ["alias", "min_revision"]),
         (
             "Serving.Watch",

@@ -64,6 +64,7 @@ def test_every_method_needs_a_role() -> None:
         ("OperationService/RetryOperation", Role.ROLLBACK),
         ("ReleaseService/Promote", Role.PROMOTE),
         ("FeatureService/MaterializeFeatures", Role.PROMOTE),
+        ("FeatureService/RetireFeatures", Role.PROMOTE),
         ("AdminService/CreateToken", Role.ADMIN),
     ],
 )
@@ -94,7 +95,7 @@ def test_a_method_is_closed_to_whoever_lacks_its_role(served: Served, principal:
         try:
             response = served.call(f"{service}.{name}", request, principal=principal.value)
             if method.server_streaming:
-                next(response)
+                next(response, None)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.PERMISSION_DENIED:
                 closed.add(ROLES[path])

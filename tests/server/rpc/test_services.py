@@ -28,7 +28,11 @@ from trilock.v1.bundle_service_pb2 import (
     RecordBundleRequest,
 )
 from trilock.v1.check_service_pb2 import Candidate, CheckRequest
-from trilock.v1.feature_service_pb2 import ListFeatureProjectsRequest, MaterializeFeaturesRequest
+from trilock.v1.feature_service_pb2 import (
+    ListFeatureProjectsRequest,
+    MaterializeFeaturesRequest,
+    RetireFeaturesRequest,
+)
 from trilock.v1.operation_service_pb2 import (
     CancelOperationRequest,
     GetOperationRequest,
@@ -406,6 +410,21 @@ def test_materializing_that_fails_ends_with_the_error(fresh: Served) -> None:
 
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert detail(error, ErrorInfo()).reason == "PLANE_UNAVAILABLE"
+
+
+def test_materializing_without_a_window_goes_on_from_where_it_is(released: Served) -> None:
+    messages = list(
+        released.call("Feature.MaterializeFeatures", MaterializeFeaturesRequest(model=MODEL))
+    )
+
+    ends = {view.fed_until_time.seconds for message in messages for view in message.views}
+    assert min(ends) > WINDOW.end.timestamp()
+
+
+def test_what_would_be_retired_is_listed(released: Served) -> None:
+    found = released.call("Feature.RetireFeatures", RetireFeaturesRequest(validate_only=True))
+
+    assert list(found.retirements) == []
 
 
 def test_sinks_are_registered_and_listed(fresh: Served) -> None:

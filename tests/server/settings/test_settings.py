@@ -11,6 +11,7 @@ from trilock.server.settings import (
     CertificateSettings,
     DatabaseSettings,
     FeastConnection,
+    FillSettings,
     GitConnection,
     MlflowConnection,
     ModelSettings,
@@ -330,6 +331,7 @@ DOCUMENTED = (
     GitConnection,
     SinkConnection,
     ModelSettings,
+    FillSettings,
     TokenSettings,
     CertificateSettings,
 )

@@ -76,6 +76,7 @@ def test_the_gates_of_a_promotion_stand_before_its_pivot(w: World) -> None:
         ("prepare_sink", StepState.DONE),
         ("deploy_features", StepState.DONE),
         ("fill_features", StepState.DONE),
+        ("verify_features", StepState.DONE),
         ("not_held", StepState.DONE),
         ("no_foreign_edit", StepState.DONE),
         ("bundle_fits", StepState.DONE),

@@ -1,4 +1,4 @@
-"""features capture, list, materialize."""
+"""features capture, list, materialize, retire."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from trilock.cli.commits import full_commit
+from trilock.cli.exits import CommandError, Exit
 from trilock.cli.options import Limit, ModelArgument, ModelFilter, Output
 from trilock.cli.output import Format, clean, say, write_json, write_table
 from trilock.cli.plain import moment, plain
@@ -13,6 +14,7 @@ from trilock.cli.reporting import Command
 from trilock.cli.session import connected, pages
 from trilock.cli.windows import window
 from trilock.cli.words import last, when
+from trilock.client.errors import TrilockError
 from trilock.v1.bundle_pb2 import FeatureSchema
 from trilock.v1.bundle_service_pb2 import (
     CaptureFeatureSchemaRequest,
@@ -23,6 +25,7 @@ from trilock.v1.feature_service_pb2 import (
     FeatureViewState,
     ListFeatureProjectsRequest,
     MaterializeFeaturesRequest,
+    RetireFeaturesRequest,
 )
 
 
@@ -34,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command(cls=Command)(capture)
     group.command("list", cls=Command)(list_features)
     group.command(cls=Command)(materialize)
+    group.command(cls=Command)(retire)
     app.add_typer(group, name="features")
 
 
@@ -111,7 +115,15 @@ def materialize(
     context: typer.Context,
     model: ModelFilter = None,
     *,
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="First event time.")],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="First event time; by default each view goes on from where it is.",
+            show_default=False,
+        ),
+    ] = None,
     end: Annotated[
         str | None,
         typer.Option(
@@ -125,15 +137,67 @@ def materialize(
 ) -> None:
     """Fill every project that is read, live or as a target.
 
-    Safe to repeat; what cron or an orchestrator calls.
+    Safe to repeat; what cron or an orchestrator calls. A view that fails stops no other one;
+    it is named at the end, and the exit code is 3.
     """
     filled: list[tuple[str, FeatureViewState]] = []
     with connected(context) as session:
         request = MaterializeFeaturesRequest(model=model or "", window=window(start, end))
-        for response in session.client.features.MaterializeFeatures(request):
-            if response.progress:
-                say(clean(f"{response.project}: {response.progress}"))
-            filled += [(response.project, view) for view in response.views]
+        try:
+            for response in session.client.features.MaterializeFeatures(request):
+                if response.progress:
+                    say(clean(f"{response.project}: {response.progress}"))
+                filled += [(response.project, view) for view in response.views]
+        except TrilockError:
+            if filled:  # that was filled, whatever else failed
+                _write_filled(filled, output=output)
+            raise
+    _write_filled(filled, output=output)
+
+
+def retire(
+    context: typer.Context,
+    model: ModelFilter = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Remove projects that no release has needed for long.
+
+    How long is `retire_after_days` in the settings. What a live bundle, a rollback target or a
+    running operation needs is never removed.
+    """
+    with connected(context) as session:
+        request = RetireFeaturesRequest(model=model or "", validate_only=dry_run)
+        found = session.client.features.RetireFeatures(request).retirements
+    if output is Format.JSON:
+        write_json([plain(retirement) for retirement in found])
+    else:
+        columns = ["project", "schema", "needed until", "retired"]
+        rows = [
+            (
+                retirement.project,
+                retirement.feature_schema,
+                when(moment(retirement.needed_until_time)),
+                ("would be" if dry_run else "yes")
+                if retirement.retired
+                else f"from {when(moment(retirement.retire_time))}",
+            )
+            for retirement in found
+        ]
+        write_table(columns, rows)
+    for retirement in found:
+        for line in retirement.remains:
+            say(clean(f"{retirement.project} still has {line}"))
+    failed = [retirement for retirement in found if retirement.error]
+    if failed:
+        raise CommandError(
+            "\n".join(f"{each.project} was not retired: {each.error}" for each in failed),
+            code=Exit.FORBIDDEN,
+        )
+
+
+def _write_filled(filled: list[tuple[str, FeatureViewState]], *, output: Format) -> None:
     if output is Format.JSON:
         write_json([{"project": project, **plain(view)} for project, view in filled])
         return
@@ -178,6 +242,9 @@ def _write_projects(found: list[FeatureProject], *, output: Format) -> None:
     ]
     write_table(["project", "schema", "read by", "view", "rows", "fed until"], rows)
     for project in found:
+        for view in project.views:
+            if view.cold:
+                say(clean(f"{project.project}: {view.view} is not kept warm: {view.cold}"))
         if project.error:
             say(clean(f"{project.project} could not be looked at: {project.error}"))
 

@@ -303,6 +303,7 @@ def upgrade() -> None:
         sa.Column("before", _JSON, nullable=True),
         sa.Column("result", _JSON, nullable=True),
         sa.Column("error", sa.String(), nullable=False),
+        sa.Column("progress", sa.String(), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=True),
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(

@@ -16,7 +16,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from trilock.v1 import release_service_pb2 as trilock_dot_v1_dot_release__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trilock/v1/feature_service.proto\x12\ntrilock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a trilock/v1/release_service.proto\"\x87\x01\n\x0e\x46\x65\x61tureProject\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x10\n\x08releases\x18\x03 \x03(\t\x12+\n\x05views\x18\x04 \x03(\x0b\x32\x1c.trilock.v1.FeatureViewState\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"b\n\x10\x46\x65\x61tureViewState\x12\x0c\n\x04view\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x32\n\x0e\x66\x65\x64_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x1aListFeatureProjectsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"l\n\x1bListFeatureProjectsResponse\x12\x34\n\x10\x66\x65\x61ture_projects\x18\x01 \x03(\x0b\x32\x1a.trilock.v1.FeatureProject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"V\n\x1aMaterializeFeaturesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.trilock.v1.FeatureWindow\"m\n\x1bMaterializeFeaturesResponse\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\t\x12+\n\x05views\x18\x03 \x03(\x0b\x32\x1c.trilock.v1.FeatureViewState2\xe2\x01\n\x0e\x46\x65\x61tureService\x12\x66\n\x13ListFeatureProjects\x12&.trilock.v1.ListFeatureProjectsRequest\x1a\'.trilock.v1.ListFeatureProjectsResponse\x12h\n\x13MaterializeFeatures\x12&.trilock.v1.MaterializeFeaturesRequest\x1a\'.trilock.v1.MaterializeFeaturesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trilock/v1/feature_service.proto\x12\ntrilock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a trilock/v1/release_service.proto\"\x87\x01\n\x0e\x46\x65\x61tureProject\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x10\n\x08releases\x18\x03 \x03(\t\x12+\n\x05views\x18\x04 \x03(\x0b\x32\x1c.trilock.v1.FeatureViewState\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"\xa3\x01\n\x10\x46\x65\x61tureViewState\x12\x0c\n\x04view\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x32\n\x0e\x66\x65\x64_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rfed_from_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x63old\x18\x05 \x01(\t\"R\n\x1aListFeatureProjectsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"l\n\x1bListFeatureProjectsResponse\x12\x34\n\x10\x66\x65\x61ture_projects\x18\x01 \x03(\x0b\x32\x1a.trilock.v1.FeatureProject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"V\n\x1aMaterializeFeaturesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x06window\x18\x02 \x01(\x0b\x32\x19.trilock.v1.FeatureWindow\"m\n\x1bMaterializeFeaturesResponse\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\t\x12+\n\x05views\x18\x03 \x03(\x0b\x32\x1c.trilock.v1.FeatureViewState\"=\n\x15RetireFeaturesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"E\n\x16RetireFeaturesResponse\x12+\n\x0bretirements\x18\x01 \x03(\x0b\x32\x16.trilock.v1.Retirement\"\xce\x01\n\nRetirement\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x35\n\x11needed_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bretire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07retired\x18\x05 \x01(\x08\x12\x0f\n\x07remains\x18\x06 \x03(\t\x12\r\n\x05\x65rror\x18\x07 \x01(\t2\xbb\x02\n\x0e\x46\x65\x61tureService\x12\x66\n\x13ListFeatureProjects\x12&.trilock.v1.ListFeatureProjectsRequest\x1a\'.trilock.v1.ListFeatureProjectsResponse\x12h\n\x13MaterializeFeatures\x12&.trilock.v1.MaterializeFeaturesRequest\x1a\'.trilock.v1.MaterializeFeaturesResponse0\x01\x12W\n\x0eRetireFeatures\x12!.trilock.v1.RetireFeaturesRequest\x1a\".trilock.v1.RetireFeaturesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,16 +25,22 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_FEATUREPROJECT']._serialized_start=116
   _globals['_FEATUREPROJECT']._serialized_end=251
-  _globals['_FEATUREVIEWSTATE']._serialized_start=253
-  _globals['_FEATUREVIEWSTATE']._serialized_end=351
-  _globals['_LISTFEATUREPROJECTSREQUEST']._serialized_start=353
-  _globals['_LISTFEATUREPROJECTSREQUEST']._serialized_end=435
-  _globals['_LISTFEATUREPROJECTSRESPONSE']._serialized_start=437
-  _globals['_LISTFEATUREPROJECTSRESPONSE']._serialized_end=545
-  _globals['_MATERIALIZEFEATURESREQUEST']._serialized_start=547
-  _globals['_MATERIALIZEFEATURESREQUEST']._serialized_end=633
-  _globals['_MATERIALIZEFEATURESRESPONSE']._serialized_start=635
-  _globals['_MATERIALIZEFEATURESRESPONSE']._serialized_end=744
-  _globals['_FEATURESERVICE']._serialized_start=747
-  _globals['_FEATURESERVICE']._serialized_end=973
+  _globals['_FEATUREVIEWSTATE']._serialized_start=254
+  _globals['_FEATUREVIEWSTATE']._serialized_end=417
+  _globals['_LISTFEATUREPROJECTSREQUEST']._serialized_start=419
+  _globals['_LISTFEATUREPROJECTSREQUEST']._serialized_end=501
+  _globals['_LISTFEATUREPROJECTSRESPONSE']._serialized_start=503
+  _globals['_LISTFEATUREPROJECTSRESPONSE']._serialized_end=611
+  _globals['_MATERIALIZEFEATURESREQUEST']._serialized_start=613
+  _globals['_MATERIALIZEFEATURESREQUEST']._serialized_end=699
+  _globals['_MATERIALIZEFEATURESRESPONSE']._serialized_start=701
+  _globals['_MATERIALIZEFEATURESRESPONSE']._serialized_end=810
+  _globals['_RETIREFEATURESREQUEST']._serialized_start=812
+  _globals['_RETIREFEATURESREQUEST']._serialized_end=873
+  _globals['_RETIREFEATURESRESPONSE']._serialized_start=875
+  _globals['_RETIREFEATURESRESPONSE']._serialized_end=944
+  _globals['_RETIREMENT']._serialized_start=947
+  _globals['_RETIREMENT']._serialized_end=1153
+  _globals['_FEATURESERVICE']._serialized_start=1156
+  _globals['_FEATURESERVICE']._serialized_end=1471
 # @@protoc_insertion_point(module_scope)

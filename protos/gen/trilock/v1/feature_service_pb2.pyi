@@ -61,15 +61,23 @@ class FeatureViewState(google.protobuf.message.Message):
     VIEW_FIELD_NUMBER: builtins.int
     ROWS_FIELD_NUMBER: builtins.int
     FED_UNTIL_TIME_FIELD_NUMBER: builtins.int
+    FED_FROM_TIME_FIELD_NUMBER: builtins.int
+    COLD_FIELD_NUMBER: builtins.int
     view: builtins.str
     """view is its name."""
     rows: builtins.int
     """rows is how many entities it has online; -1 if the online store cannot count."""
+    cold: builtins.str
+    """cold is why materializing does not keep it warm; empty if it does."""
     @property
     def fed_until_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """fed_until_time is the end of its last materialization; unset if there was
         none.
         """
+
+    @property
+    def fed_from_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """fed_from_time is the start of the unbroken time up to fed_until_time."""
 
     def __init__(
         self,
@@ -77,9 +85,11 @@ class FeatureViewState(google.protobuf.message.Message):
         view: builtins.str = ...,
         rows: builtins.int = ...,
         fed_until_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        fed_from_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        cold: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["fed_until_time", b"fed_until_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["fed_until_time", b"fed_until_time", "rows", b"rows", "view", b"view"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["fed_from_time", b"fed_from_time", "fed_until_time", b"fed_until_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cold", b"cold", "fed_from_time", b"fed_from_time", "fed_until_time", b"fed_until_time", "rows", b"rows", "view", b"view"]) -> None: ...
 
 global___FeatureViewState = FeatureViewState
 
@@ -145,7 +155,9 @@ class MaterializeFeaturesRequest(google.protobuf.message.Message):
     """model restricts it to one model; empty for all."""
     @property
     def window(self) -> trilock.v1.release_service_pb2.FeatureWindow:
-        """window is what to fill. Required."""
+        """window is what to fill; unset to go on, for each view, from where it was
+        last filled until now.
+        """
 
     def __init__(
         self,
@@ -185,3 +197,96 @@ class MaterializeFeaturesResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["progress", b"progress", "project", b"project", "views", b"views"]) -> None: ...
 
 global___MaterializeFeaturesResponse = MaterializeFeaturesResponse
+
+@typing.final
+class RetireFeaturesRequest(google.protobuf.message.Message):
+    """RetireFeaturesRequest says what to retire."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """model restricts it to one model; empty for all."""
+    validate_only: builtins.bool
+    """validate_only removes nothing."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "validate_only", b"validate_only"]) -> None: ...
+
+global___RetireFeaturesRequest = RetireFeaturesRequest
+
+@typing.final
+class RetireFeaturesResponse(google.protobuf.message.Message):
+    """RetireFeaturesResponse lists every project that is there and that no live
+    bundle or rollback target reads.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RETIREMENTS_FIELD_NUMBER: builtins.int
+    @property
+    def retirements(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Retirement]:
+        """retirements are sorted by project."""
+
+    def __init__(
+        self,
+        *,
+        retirements: collections.abc.Iterable[global___Retirement] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["retirements", b"retirements"]) -> None: ...
+
+global___RetireFeaturesResponse = RetireFeaturesResponse
+
+@typing.final
+class Retirement(google.protobuf.message.Message):
+    """Retirement is what became of one project that no release reads."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: builtins.int
+    FEATURE_SCHEMA_FIELD_NUMBER: builtins.int
+    NEEDED_UNTIL_TIME_FIELD_NUMBER: builtins.int
+    RETIRE_TIME_FIELD_NUMBER: builtins.int
+    RETIRED_FIELD_NUMBER: builtins.int
+    REMAINS_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    project: builtins.str
+    """project is its name in Feast."""
+    feature_schema: builtins.str
+    """feature_schema is the schema deployed in it."""
+    retired: builtins.bool
+    """retired is whether it was removed; with validate_only, whether it would be."""
+    error: builtins.str
+    """error is why it was not removed, though its time has come."""
+    @property
+    def needed_until_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """needed_until_time is when a release, or an operation, last needed it."""
+
+    @property
+    def retire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """retire_time is from when on it is retired."""
+
+    @property
+    def remains(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """remains is what of it could not be removed, one line each."""
+
+    def __init__(
+        self,
+        *,
+        project: builtins.str = ...,
+        feature_schema: builtins.str = ...,
+        needed_until_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        retire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        retired: builtins.bool = ...,
+        remains: collections.abc.Iterable[builtins.str] | None = ...,
+        error: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["needed_until_time", b"needed_until_time", "retire_time", b"retire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "feature_schema", b"feature_schema", "needed_until_time", b"needed_until_time", "project", b"project", "remains", b"remains", "retire_time", b"retire_time", "retired", b"retired"]) -> None: ...
+
+global___Retirement = Retirement

@@ -27,6 +27,11 @@ class FeatureServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_feature__service__pb2.MaterializeFeaturesRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_feature__service__pb2.MaterializeFeaturesResponse.FromString,
                 )
+        self.RetireFeatures = channel.unary_unary(
+                '/trilock.v1.FeatureService/RetireFeatures',
+                request_serializer=trilock_dot_v1_dot_feature__service__pb2.RetireFeaturesRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_feature__service__pb2.RetireFeaturesResponse.FromString,
+                )
 
 
 class FeatureServiceServicer(object):
@@ -44,10 +49,20 @@ class FeatureServiceServicer(object):
 
     def MaterializeFeatures(self, request, context):
         """MaterializeFeatures fills a window of every project that a live bundle or a
-        rollback target reads. It is what a cron job calls.
+        rollback target reads. It is what a cron job calls. A view that fails stops
+        no other one.
 
         Errors include:
-        - FAILED_PRECONDITION: a view's source could not be read.
+        - FAILED_PRECONDITION (NOT_READY): views were not filled, and why; all others
+        were. Sent at the end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireFeatures(self, request, context):
+        """RetireFeatures removes the projects that no release has needed for as long as
+        the settings say: what trilock deployed in them, and their online tables.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -65,6 +80,11 @@ def add_FeatureServiceServicer_to_server(servicer, server):
                     servicer.MaterializeFeatures,
                     request_deserializer=trilock_dot_v1_dot_feature__service__pb2.MaterializeFeaturesRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_feature__service__pb2.MaterializeFeaturesResponse.SerializeToString,
+            ),
+            'RetireFeatures': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireFeatures,
+                    request_deserializer=trilock_dot_v1_dot_feature__service__pb2.RetireFeaturesRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_feature__service__pb2.RetireFeaturesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -110,5 +130,22 @@ class FeatureService(object):
         return grpc.experimental.unary_stream(request, target, '/trilock.v1.FeatureService/MaterializeFeatures',
             trilock_dot_v1_dot_feature__service__pb2.MaterializeFeaturesRequest.SerializeToString,
             trilock_dot_v1_dot_feature__service__pb2.MaterializeFeaturesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RetireFeatures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.FeatureService/RetireFeatures',
+            trilock_dot_v1_dot_feature__service__pb2.RetireFeaturesRequest.SerializeToString,
+            trilock_dot_v1_dot_feature__service__pb2.RetireFeaturesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

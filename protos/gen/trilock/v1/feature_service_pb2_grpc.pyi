@@ -35,10 +35,20 @@ class FeatureServiceStub:
         trilock.v1.feature_service_pb2.MaterializeFeaturesResponse,
     ]
     """MaterializeFeatures fills a window of every project that a live bundle or a
-    rollback target reads. It is what a cron job calls.
+    rollback target reads. It is what a cron job calls. A view that fails stops
+    no other one.
 
     Errors include:
-    - FAILED_PRECONDITION: a view's source could not be read.
+    - FAILED_PRECONDITION (NOT_READY): views were not filled, and why; all others
+      were. Sent at the end.
+    """
+
+    RetireFeatures: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.feature_service_pb2.RetireFeaturesRequest,
+        trilock.v1.feature_service_pb2.RetireFeaturesResponse,
+    ]
+    """RetireFeatures removes the projects that no release has needed for as long as
+    the settings say: what trilock deployed in them, and their online tables.
     """
 
 class FeatureServiceAsyncStub:
@@ -58,10 +68,20 @@ class FeatureServiceAsyncStub:
         trilock.v1.feature_service_pb2.MaterializeFeaturesResponse,
     ]
     """MaterializeFeatures fills a window of every project that a live bundle or a
-    rollback target reads. It is what a cron job calls.
+    rollback target reads. It is what a cron job calls. A view that fails stops
+    no other one.
 
     Errors include:
-    - FAILED_PRECONDITION: a view's source could not be read.
+    - FAILED_PRECONDITION (NOT_READY): views were not filled, and why; all others
+      were. Sent at the end.
+    """
+
+    RetireFeatures: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.feature_service_pb2.RetireFeaturesRequest,
+        trilock.v1.feature_service_pb2.RetireFeaturesResponse,
+    ]
+    """RetireFeatures removes the projects that no release has needed for as long as
+    the settings say: what trilock deployed in them, and their online tables.
     """
 
 class FeatureServiceServicer(metaclass=abc.ABCMeta):
@@ -85,10 +105,22 @@ class FeatureServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[trilock.v1.feature_service_pb2.MaterializeFeaturesResponse], collections.abc.AsyncIterator[trilock.v1.feature_service_pb2.MaterializeFeaturesResponse]]:
         """MaterializeFeatures fills a window of every project that a live bundle or a
-        rollback target reads. It is what a cron job calls.
+        rollback target reads. It is what a cron job calls. A view that fails stops
+        no other one.
 
         Errors include:
-        - FAILED_PRECONDITION: a view's source could not be read.
+        - FAILED_PRECONDITION (NOT_READY): views were not filled, and why; all others
+          were. Sent at the end.
+        """
+
+    @abc.abstractmethod
+    def RetireFeatures(
+        self,
+        request: trilock.v1.feature_service_pb2.RetireFeaturesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.feature_service_pb2.RetireFeaturesResponse, collections.abc.Awaitable[trilock.v1.feature_service_pb2.RetireFeaturesResponse]]:
+        """RetireFeatures removes the projects that no release has needed for as long as
+        the settings say: what trilock deployed in them, and their online tables.
         """
 
 def add_FeatureServiceServicer_to_server(servicer: FeatureServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -16,19 +16,19 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from trilock.v1 import release_pb2 as trilock_dot_v1_dot_release__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrilock/v1/operation.proto\x12\ntrilock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18trilock/v1/release.proto\"\x8d\x04\n\tOperation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x61lias\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.trilock.v1.OperationState\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12\x0f\n\x07release\x18\x06 \x01(\t\x12\x0e\n\x06\x62undle\x18\x07 \x01(\t\x12(\n\x05steps\x18\x08 \x03(\x0b\x32\x19.trilock.v1.OperationStep\x12\'\n\x06planes\x18\t \x03(\x0b\x32\x17.trilock.v1.PlaneStatus\x12\x16\n\x0epivot_revision\x18\n \x01(\x03\x12)\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x1a.trilock.v1.OperationError\x12\x31\n\rnext_try_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05\x63\x61use\x18\r \x01(\x0b\x32\x11.trilock.v1.Cause\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdeadline_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\rOperationStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x0eOperationError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\xf0\x01\n\x0eOperationState\x12\x1f\n\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17OPERATION_STATE_RUNNING\x10\x01\x12 \n\x1cOPERATION_STATE_COMPENSATING\x10\x02\x12\x1e\n\x1aOPERATION_STATE_CONVERGING\x10\x03\x12\x1d\n\x19OPERATION_STATE_SUCCEEDED\x10\x04\x12\x1f\n\x1bOPERATION_STATE_COMPENSATED\x10\x05\x12\x1e\n\x1aOPERATION_STATE_SUPERSEDED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atrilock/v1/operation.proto\x12\ntrilock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18trilock/v1/release.proto\"\x8d\x04\n\tOperation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x61lias\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.trilock.v1.OperationState\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12\x0f\n\x07release\x18\x06 \x01(\t\x12\x0e\n\x06\x62undle\x18\x07 \x01(\t\x12(\n\x05steps\x18\x08 \x03(\x0b\x32\x19.trilock.v1.OperationStep\x12\'\n\x06planes\x18\t \x03(\x0b\x32\x17.trilock.v1.PlaneStatus\x12\x16\n\x0epivot_revision\x18\n \x01(\x03\x12)\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x1a.trilock.v1.OperationError\x12\x31\n\rnext_try_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05\x63\x61use\x18\r \x01(\x0b\x32\x11.trilock.v1.Cause\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdeadline_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcc\x01\n\rOperationStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08progress\x18\x08 \x01(\t\"1\n\x0eOperationError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\xf0\x01\n\x0eOperationState\x12\x1f\n\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17OPERATION_STATE_RUNNING\x10\x01\x12 \n\x1cOPERATION_STATE_COMPENSATING\x10\x02\x12\x1e\n\x1aOPERATION_STATE_CONVERGING\x10\x03\x12\x1d\n\x19OPERATION_STATE_SUCCEEDED\x10\x04\x12\x1f\n\x1bOPERATION_STATE_COMPENSATED\x10\x05\x12\x1e\n\x1aOPERATION_STATE_SUPERSEDED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.operation_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_OPERATIONSTATE']._serialized_start=870
-  _globals['_OPERATIONSTATE']._serialized_end=1110
+  _globals['_OPERATIONSTATE']._serialized_start=888
+  _globals['_OPERATIONSTATE']._serialized_end=1128
   _globals['_OPERATION']._serialized_start=102
   _globals['_OPERATION']._serialized_end=627
   _globals['_OPERATIONSTEP']._serialized_start=630
-  _globals['_OPERATIONSTEP']._serialized_end=816
-  _globals['_OPERATIONERROR']._serialized_start=818
-  _globals['_OPERATIONERROR']._serialized_end=867
+  _globals['_OPERATIONSTEP']._serialized_end=834
+  _globals['_OPERATIONERROR']._serialized_start=836
+  _globals['_OPERATIONERROR']._serialized_end=885
 # @@protoc_insertion_point(module_scope)

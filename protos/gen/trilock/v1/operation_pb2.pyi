@@ -169,6 +169,7 @@ class OperationStep(google.protobuf.message.Message):
     ERROR_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
     step: builtins.str
     """step is the step's name."""
     title: builtins.str
@@ -179,6 +180,8 @@ class OperationStep(google.protobuf.message.Message):
     """attempts is how often it was started."""
     error: builtins.str
     """error is what happened last, in one line."""
+    progress: builtins.str
+    """progress is what it told last while it was at work, in one line."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """start_time is when it was first started, or first failed."""
@@ -197,9 +200,10 @@ class OperationStep(google.protobuf.message.Message):
         error: builtins.str = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        progress: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "end_time", b"end_time", "error", b"error", "start_time", b"start_time", "state", b"state", "step", b"step", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "end_time", b"end_time", "error", b"error", "progress", b"progress", "start_time", b"start_time", "state", b"state", "step", b"step", "title", b"title"]) -> None: ...
 
 global___OperationStep = OperationStep
 

@@ -113,6 +113,8 @@ class OperationStep:
     error: str
     started: datetime | None
     ended: datetime | None
+    progress: str = ""
+    """What it told last, in one line; "" for a step that tells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

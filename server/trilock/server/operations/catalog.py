@@ -14,6 +14,7 @@ from trilock.server.operations.steps.fill_features import FillFeatures
 from trilock.server.operations.steps.hand_over_sink import HandOverSink
 from trilock.server.operations.steps.prepare_sink import PrepareSink
 from trilock.server.operations.steps.switch_live import SwitchLive
+from trilock.server.operations.steps.verify_features import VerifyFeatures
 from trilock.server.store.database import Database
 
 
@@ -23,6 +24,7 @@ def steps(database: Database, connections: Connections) -> Mapping[str, Part]:
         PrepareSink(database, connections),
         DeployFeatures(database, connections),
         FillFeatures(database, connections),
+        VerifyFeatures(database, connections),
         SwitchLive(),
         BeginFinalize(),
         HandOverSink(database, connections),

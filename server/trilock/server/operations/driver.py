@@ -47,6 +47,7 @@ from trilock.server.operations.step import (
     Checkpoint,
     Gate,
     LocalStep,
+    LongStep,
     Part,
     Step,
     describe,
@@ -183,13 +184,18 @@ class Driver:
             self._ledger.started(entry, before=before)
             self._at(f"{step.name}:started")
             self._ledger.cover(step.timeout)
-            result = _as_json(step.apply(args, before=before))
+            result = _as_json(self._work(entry, step, args, before=before))
             self._at(f"{step.name}:applied")
             found = self._look(step, args)
             if found != want:
                 raise UnavailableError(f"it reads {found!r} after it was made {want!r}")
         self._ledger.done(entry, before=before, result=result)
         self._at(f"{step.name}:done")
+
+    def _work(self, entry: Entry, step: Step, args: Json, *, before: JsonValue) -> JsonValue:
+        if not isinstance(step, LongStep):
+            return step.apply(args, before=before)
+        return step.apply_telling(args, before=before, tell=partial(self._ledger.tell, entry))
 
     def _run(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
+from trilock.server.domain.errors import AbortedError
 from trilock.server.domain.operation import JsonValue, Operation, OperationState, StepState
 from trilock.server.operations import locks
 from trilock.server.operations.records import (
@@ -24,6 +25,7 @@ from trilock.server.operations.records import (
     note,
     set_step,
     steps_of,
+    tell,
     to_domain,
 )
 from trilock.server.store.clock import now_ms
@@ -119,6 +121,19 @@ class Ledger:
         """Write the outcome of a step."""
         with self._leases.fenced(self._lease) as session:
             self._done(session, entry, before=before, result=result)
+
+    def tell(self, entry: Entry, line: str) -> None:
+        """Write how far a step is that works for long.
+
+        Raises:
+            AbortedError: The operation is to turn back; the step must stop.
+            FencedError: Somebody else drives the operation.
+        """
+        with self._write() as (session, row):
+            if _told_to_turn_back(session, row):
+                raise AbortedError("the operation was told to turn back")
+            self._set(session, entry, progress=line)
+            tell(session, self._id)
 
     def run_local(
         self,

@@ -145,6 +145,7 @@ def _step_to_domain(row: OperationStepRow, *, title: str) -> OperationStep:
         before=row.before,
         result=row.result,
         error=row.error,
+        progress=row.progress,
         started=to_optional_datetime(row.started_ms),
         ended=to_optional_datetime(row.ended_ms),
     )

@@ -41,6 +41,9 @@ from trilock.server.domain.operation import Json, JsonValue, Operation
 Checkpoint = Callable[[str], None]
 """Named crash site. Does nothing in production; tests raise from it."""
 
+Tell = Callable[[str], None]
+"""Takes one line for people."""
+
 TRANSIENT: Final = (BusyError, PlaneUnavailableError, UnavailableError)
 """What may be gone when asked again. Every other TrilockError is an answer."""
 
@@ -80,6 +83,15 @@ class Step(Protocol):
         Called when `look` says anything but *before*, so also after an `apply` or an
         `undo` that was cut short. Leaves alone what somebody else changed since.
         """
+        ...
+
+
+@runtime_checkable
+class LongStep(Protocol):
+    """A Step that works for long: it tells how far it is, and can be stopped by that."""
+
+    def apply_telling(self, args: Json, *, before: JsonValue, tell: Tell) -> JsonValue:
+        """Do what `apply` does. *tell* raises when the operation is to turn back."""
         ...
 
 

@@ -55,6 +55,13 @@ def plan_promotion(
             clock, and is no part of what was reviewed.
     """
     project = bundle.feature_schema.project
+    filling = {
+        "model": bundle.ref.model,
+        "feature_schema": str(bundle.feature_schema.ref),
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        "window_is_default": window_is_default,
+    }
     steps = [
         *(
             PlannedStep(
@@ -71,14 +78,13 @@ def plan_promotion(
         ),
         PlannedStep(
             step="fill_features",
-            args={
-                "model": bundle.ref.model,
-                "feature_schema": str(bundle.feature_schema.ref),
-                "start": window.start.isoformat(),
-                "end": window.end.isoformat(),
-                "window_is_default": window_is_default,
-            },
+            args=filling,
             title=f"fill {project} from {_minute(window.start)} to {_minute(window.end)}",
+        ),
+        PlannedStep(
+            step="verify_features",
+            args=filling,
+            title=f"compare {project} with its sources",
         ),
         *promotion_gates(around.alias, bundle.ref),
         PlannedStep(

@@ -29,6 +29,7 @@ from trilock.server.store.sinks import ReleaseSink
 from trilock.server.usecases.describe_alias import AliasStatus
 from trilock.server.usecases.describe_operation import OperationStatus
 from trilock.server.usecases.feature_projects import FeatureProject
+from trilock.server.usecases.retire_features import Retirement
 from trilock.server.usecases.waive import Waivers
 from trilock.v1 import (
     admin_service_pb2,
@@ -389,6 +390,7 @@ def _operation_step(step: OperationStep) -> operation_pb2.OperationStep:
         error=step.error,
         start_time=timestamp(step.started),
         end_time=timestamp(step.ended),
+        progress=step.progress,
     )
 
 
@@ -414,6 +416,8 @@ def view_to_proto(view: ViewState) -> feature_service_pb2.FeatureViewState:
         view=view.view,
         rows=_UNCOUNTED if view.rows is None else view.rows,
         fed_until_time=timestamp(view.fed_until),
+        fed_from_time=timestamp(view.fed_from),
+        cold=view.cold,
     )
 
 
@@ -425,6 +429,19 @@ def feature_project_to_proto(project: FeatureProject) -> feature_service_pb2.Fea
         releases=[str(release) for release in project.releases],
         views=[view_to_proto(view) for view in project.views],
         error=project.error,
+    )
+
+
+def retirement_to_proto(retirement: Retirement) -> feature_service_pb2.Retirement:
+    """Return the message of *retirement*."""
+    return feature_service_pb2.Retirement(
+        project=retirement.schema.project,
+        feature_schema=str(retirement.schema.ref),
+        needed_until_time=timestamp(retirement.needed_until),
+        retire_time=timestamp(retirement.due),
+        retired=retirement.retired,
+        remains=retirement.remains,
+        error=retirement.error,
     )
 
 

@@ -8,10 +8,15 @@ from typing import Final
 from trilock.server.domain.errors import AbortedError
 from trilock.server.domain.names import model_name
 from trilock.server.domain.ports import ViewState
-from trilock.server.rpc.convert import feature_project_to_proto, view_to_proto
+from trilock.server.rpc.convert import (
+    feature_project_to_proto,
+    retirement_to_proto,
+    view_to_proto,
+)
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating
 from trilock.server.usecases.feature_projects import list_feature_projects, materialize_features
+from trilock.server.usecases.retire_features import retire_features
 from trilock.v1 import feature_service_pb2, feature_service_pb2_grpc
 
 Line = feature_service_pb2.MaterializeFeaturesResponse
@@ -36,14 +41,26 @@ class FeatureService(Service, feature_service_pb2_grpc.FeatureServiceServicer):
             next_page_token=token,
         )
 
+    async def RetireFeatures(
+        self, request: feature_service_pb2.RetireFeaturesRequest, _context: Context
+    ) -> feature_service_pb2.RetireFeaturesResponse:
+        """See feature_service.proto."""
+        with validating() as check:
+            model = check.optional("model", request.model, model_name)
+        found = await self.threads.slow(
+            retire_features, self.runtime, model=model, validate_only=request.validate_only
+        )
+        return feature_service_pb2.RetireFeaturesResponse(
+            retirements=[retirement_to_proto(retirement) for retirement in found]
+        )
+
     async def MaterializeFeatures(
         self, request: feature_service_pb2.MaterializeFeaturesRequest, _context: Context
     ) -> AsyncGenerator[Line, None]:
         """See feature_service.proto."""
         with validating() as check:
             model = check.optional("model", request.model, model_name)
-            window = check.window("window", request.window, required=True)
-        assert window is not None  # noqa: S101 - it is required
+            window = check.window("window", request.window, required=False)
         loop = asyncio.get_running_loop()
         lines: asyncio.Queue[Line] = asyncio.Queue()
         gone = False

@@ -74,6 +74,7 @@ _METHODS: Final = {
         "PolicyService/CreateWaiver",
         "PolicyService/RevokeWaiver",
         "PolicyService/SetPolicy",
+        "FeatureService/RetireFeatures",
         "ReleaseService/Finalize",
         "ReleaseService/Promote",
         "SinkService/PurgeReceipts",

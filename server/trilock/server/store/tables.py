@@ -364,6 +364,8 @@ class OperationStepRow(SQLModel, table=True):
     before: Optional[Any] = _json(nullable=True)  # noqa: UP045
     result: Optional[Any] = _json(nullable=True)  # noqa: UP045
     error: str = ""
+    progress: str = ""
+    """What it told last, while it was at work."""
     started_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
     ended_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
 

@@ -54,6 +54,14 @@ class Lease:
     """On this process's monotonic clock."""
 
 
+def is_held(session: Session, scope: str) -> bool:
+    """Return whether somebody has the lease on *scope* now."""
+    held = select(LeaseRow.scope).where(
+        LeaseRow.scope == scope, col(LeaseRow.until_ms) >= db_now_ms()
+    )
+    return session.exec(held).first() is not None
+
+
 class Leases:
     """The leases that one owner takes."""
 

@@ -1,15 +1,27 @@
 """Every outside system that the settings name."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from trilock.server.domain.names import AliasRef
-from trilock.server.domain.ports.feature_store import FeatureStore
+from trilock.server.domain.ports.feature_store import NO_BOUNDS, FeatureStore, FillBounds
 from trilock.server.domain.ports.model_registry import ModelRegistry
 from trilock.server.domain.ports.pipeline import Pipeline
 from trilock.server.domain.ports.sink_database import SinkDatabase
 from trilock.server.domain.ports.sink_records import SinkRecords
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """How the feature projects of one model are filled, compared and retired."""
+
+    bounds: FillBounds = NO_BOUNDS
+    sample: int = 100
+    """Entities of each view that are compared with their source, value by value."""
+    retire_after: timedelta = timedelta(days=14)
+    """How long a project is kept that no release needs any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,8 @@ class Planes:
     """The Feast repository's folder in it."""
     reasserts_drift: bool = False
     """Whether what others change is made to agree again, not only reported."""
+    filling: Filling = Filling()
+    """How its feature projects are filled."""
 
 
 class Connections(Protocol):

@@ -9,12 +9,18 @@ need is retired later, like one that no release needs any more.
 from typing import ClassVar
 
 from trilock.server.domain.bundle import FeatureSchema
-from trilock.server.domain.errors import ForeignEditError
+from trilock.server.domain.errors import BusyError, ForeignEditError
 from trilock.server.domain.names import FeatureSchemaRef
 from trilock.server.domain.operation import Json, JsonValue
 from trilock.server.domain.ports import Connections
 from trilock.server.store.database import Database
 from trilock.server.store.schemas import get_schema
+from trilock.server.workers.lease import is_held
+
+
+def retirement_scope(project: str) -> str:
+    """Return the scope of the lease on removing *project*; nobody deploys meanwhile."""
+    return f"features/{project}"
 
 
 class DeployFeatures:
@@ -30,6 +36,11 @@ class DeployFeatures:
     def look(self, args: Json) -> JsonValue:
         """Return the definition digest that the project has now."""
         schema = self._schema(args)
+        with self._database.read() as session:
+            if is_held(session, retirement_scope(schema.project)):
+                raise BusyError(
+                    scope=schema.project, operation="features retire", doing="removes it"
+                )
         return self._connections.planes(args["model"]).features.definition(
             schema.capture, project=schema.project
         )

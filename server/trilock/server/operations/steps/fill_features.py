@@ -1,6 +1,5 @@
 """Fill the online tables of a bundle's feature project before anybody reads them."""
 
-import logging
 from datetime import datetime
 from typing import ClassVar
 
@@ -8,14 +7,20 @@ from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.names import FeatureSchemaRef
 from trilock.server.domain.operation import Json, JsonValue
 from trilock.server.domain.ports import Connections, Window
+from trilock.server.operations.step import Tell
 from trilock.server.store.database import Database
 from trilock.server.store.schemas import get_schema
 
-_log = logging.getLogger(__name__)
+
+def window_of(args: Json) -> Window:
+    """Return the event times that *args* name."""
+    return Window(
+        start=datetime.fromisoformat(args["start"]), end=datetime.fromisoformat(args["end"])
+    )
 
 
 class FillFeatures:
-    """Implements Step. Args: model, feature_schema, start, end."""
+    """Implements Step and LongStep. Args: model, feature_schema, start, end."""
 
     name: ClassVar[str] = "fill_features"
     timeout: ClassVar[float] = 3600.0
@@ -30,13 +35,12 @@ class FillFeatures:
         views = self._connections.planes(args["model"]).features.views(
             schema.capture, project=schema.project
         )
-        start = datetime.fromisoformat(args["start"])
-        end = datetime.fromisoformat(args["end"])
+        window = window_of(args)
         return all(
             view.fed_from is not None
-            and view.fed_from <= start
+            and view.fed_from <= window.start
             and view.fed_until is not None
-            and view.fed_until >= end
+            and view.fed_until >= window.end
             for view in views
             if view.feedable
         )
@@ -47,16 +51,23 @@ class FillFeatures:
         return True
 
     def apply(self, args: Json, *, before: JsonValue) -> JsonValue:
-        """Materialize the window, in a worker process; return the rows of each view."""
-        schema = self._schema(args)
-        views = self._connections.planes(args["model"]).features.fill(
+        """Do what `apply_telling` does, in silence."""
+        return self.apply_telling(args, before=before, tell=lambda _: None)
+
+    def apply_telling(self, args: Json, *, before: JsonValue, tell: Tell) -> JsonValue:
+        """Materialize what of the window is not on record yet; return the rows of each view.
+
+        In a worker process and in chunks: cut short, what was fed stays so, and the
+        next try goes on from there.
+        """
+        schema, planes = self._schema(args), self._connections.planes(args["model"])
+        views = planes.features.fill(
             schema.capture,
             project=schema.project,
-            window=Window(
-                start=datetime.fromisoformat(args["start"]),
-                end=datetime.fromisoformat(args["end"]),
-            ),
-            progress=lambda line: _log.info("filling %s: %s", schema.project, line),
+            window=window_of(args),
+            progress=tell,
+            bounds=planes.filling.bounds,
+            resume=True,
         )
         return {view.view: view.rows for view in views}
 
