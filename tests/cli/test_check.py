@@ -146,12 +146,43 @@ def test_a_promotion_is_planned(server: FakeServer, trilock: Trilock) -> None:
         "   1  check_bundle          check bundle against what is there",
         "   2  switch                make it live   <- every reader switches here",
         "   3  model_alias           move MLflow's alias   (afterwards, until it is so)",
+        "  time  not known: it was never done here",
         "  warning: 2 rows of another writer stay",
         "bundle 2: compatible, with warnings",
         "1 warning:",
         "  SEM001  wind: 'wind' is made in another way",
     ]
     assert run.err == "next: trilock promote delay/2 delay@production --plan p1\n"
+
+
+def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    whole = plan(report=COMPATIBLE)
+    for step, serves in zip(whole.steps, (1, 2, 2), strict=True):
+        step.serves = f"models/delay/bundles/{serves}"
+    whole.steps[0].duration.FromMilliseconds(1500)
+    whole.changes.add(what="model", before="delay version 1", after="delay version 2")
+    whole.changes.add(what="serving config image", after="i" * 100)
+    whole.pace.runs = 4
+    whole.pace.switched.FromMilliseconds(210)
+    whole.pace.done.FromSeconds(180)
+    whole.not_undone.append("what was already served")
+    server.answer("ReleaseService.PlanPromotion", PlanPromotionResponse(plan=whole))
+
+    assert trilock("plan", "promote", "delay/2").out.splitlines()[2:-2] == [
+        "  model                 delay version 1 -> delay version 2",
+        f"  serving config image  nothing -> {'i' * 80}...",
+        "   1  check_bundle          check bundle against what is there   1.50 s",
+        "   2  switch                make it live   <- every reader switches here",
+        "   3  model_alias           move MLflow's alias   (afterwards, until it is so)",
+        (
+            "  readers are served bundle 1 up to the switch, and bundle 2 from it on, COMPATIBLE: "
+            "nothing in between"
+        ),
+        "  time  0.21 s to the switch, 3 min until every plane agrees (as in 4 earlier runs)",
+        "  stays  what was already served",
+    ]
 
 
 def test_a_plan_of_what_would_be_refused_says_so(server: FakeServer, trilock: Trilock) -> None:

@@ -213,7 +213,10 @@ def bad_release() -> Iterator[FakeServer]:
         server.answer("ReleaseService.GetRelease", GetReleaseResponse(release=live))
         server.answer("ReleaseService.PlanRollback", rollback_plan())
         done = operation(
-            OperationState.OPERATION_STATE_SUCCEEDED, kind="ROLL_BACK", pivot_revision=42
+            OperationState.OPERATION_STATE_SUCCEEDED,
+            kind="ROLL_BACK",
+            bundle=1,
+            pivot_revision=42,
         )
         server.answer("ReleaseService.RollBack", RollBackResponse(operation=done))
         yield server

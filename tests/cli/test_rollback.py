@@ -98,6 +98,45 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(server: FakeServer, trilock: 
     )
 
 
+def test_it_shows_who_why_and_which_rows(server: FakeServer, trilock: Trilock) -> None:
+    planned = rollback_plan()
+    planned.principal = "ann"
+    planned.why = "it was fixed as the target when models/delay/releases/2 went live"
+    planned.passed_over.add(bundle="models/delay/bundles/9", reason="on hold since bob recorded: x")
+    planned.leaves.sinks.add(sink="models/delay/sinks/predictions", staged_rows=2000)
+    planned.leaves.sinks.add(sink="models/delay/sinks/alerts", merged_rows=1)
+    planned.leaves.sinks.add(sink="models/delay/sinks/quiet")
+    server.answer("ReleaseService.PlanRollback", planned)
+
+    lines = trilock("rollback", "--dry-run").out.splitlines()
+
+    assert lines[0] == "roll back delay@production as ann"
+    assert lines[3:8] == [
+        "  why   it was fixed as the target when models/delay/releases/2 went live",
+        "  not   bundle 9: on hold since bob recorded: x",
+        "  rows  predictions: 2,000 staged rows to go to quarantine",
+        "  rows  alerts: 1 row put into the table to be taken out of it",
+        "  rows  quiet: whatever is staged goes to quarantine; no row was counted yet",
+    ]
+
+
+def test_to_a_fallback_bundle_it_says_so(server: FakeServer, trilock: Trilock) -> None:
+    planned = rollback_plan()
+    planned.ClearField("restores")
+    planned.why = "it is the fallback bundle that ann recorded"
+    server.answer("ReleaseService.PlanRollback", planned)
+
+    run = trilock("rollback", "--yes")
+
+    assert run.err.splitlines()[2:4] == [
+        "  to    bundle 1",
+        "  why   it is the fallback bundle that ann recorded",
+    ]
+    assert run.out.startswith(
+        "delay@production is back on bundle 1 (release 3 serves the fallback bundle): switched in"
+    )
+
+
 def test_pressed_a_second_time_it_says_who_did_it_and_does_nothing(
     server: FakeServer, trilock: Trilock
 ) -> None:

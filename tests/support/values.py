@@ -129,14 +129,20 @@ def live_row(
     )
 
 
-def release(number: int = 1, *, bundle: int = 1, target: int | None = None) -> Release:
+def release(
+    number: int = 1,
+    *,
+    bundle: int = 1,
+    target: int | None = None,
+    state: ReleaseState = ReleaseState.SUPERSEDED,
+) -> Release:
     return Release(
         ref=release_ref(number),
         epoch=epoch(number),
         alias=ALIAS,
         bundle=bundle_ref(bundle),
         kind=ReleaseKind.PROMOTION,
-        state=ReleaseState.SUPERSEDED,
+        state=state,
         target=None if target is None else release_ref(target),
         leaves_bundle=None,
         leaves=None,

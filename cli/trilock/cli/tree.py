@@ -1,6 +1,6 @@
 """The state of one alias as a tree that needs no colour to be read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from trilock.v1.operation_pb2 import Operation
 from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.release_pb2 import (
     Alias,
+    Fallback,
     PlaneStatus,
     Readiness,
     Release,
@@ -47,24 +48,31 @@ def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
     live = tree.add(_text(f"live       {_release(alias.live, now=now)}"))
     for line in _bundle_lines(view.live):
         live.add(_text(line))
-    target = tree.add(_text(f"target     {_target(alias, now=now)}"))
-    for problem in alias.readiness.problems:
-        target.add(_text(problem))
-    if alias.HasField("hold"):
-        tree.add(_text(f"hold       {_hold(alias.hold, now=now)}"))
-    for drift in alias.drifts:
-        branch = tree.add(_text(f"drift      {_drift(drift, now=now)}"))
-        for change in drift.changes:
-            branch.add(_text(change))
-    for plane in alias.planes:
-        tree.add(_text(f"plane      {_plane(plane, now=now)}"))
-    for sink in alias.live.sinks:
-        tree.add(_text(f"sink       {_sink(sink)}"))
-    for waiver in alias.waivers:
-        tree.add(_text(f"waiver     {_waiver(waiver)}"))
+    for line, more in _branches(alias, now=now):
+        branch = tree.add(_text(line))
+        for text in more:
+            branch.add(_text(text))
     if view.operation is not None:
         _add_operation(tree, view.operation, now=now)
     return tree
+
+
+def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what hangs on *alias*, a line each, with the lines below it."""
+    yield f"target     {_target(alias, now=now)}", alias.readiness.problems
+    if alias.HasField("fallback"):
+        line = f"fallback   {_fallback(alias.fallback, now=now)}"
+        yield line, alias.fallback.readiness.problems
+    if alias.HasField("hold"):
+        yield f"hold       {_hold(alias.hold, now=now)}", ()
+    for drift in alias.drifts:
+        yield f"drift      {_drift(drift, now=now)}", drift.changes
+    for plane in alias.planes:
+        yield f"plane      {_plane(plane, now=now)}", ()
+    for sink in alias.live.sinks:
+        yield f"sink       {_sink(sink)}", ()
+    for waiver in alias.waivers:
+        yield f"waiver     {_waiver(waiver)}", ()
 
 
 def _text(text: str, *, style: str = "") -> Text:
@@ -93,15 +101,11 @@ def _bundle_lines(live: LiveBundle | None) -> Iterator[str]:
 
 
 def _target(alias: Alias, *, now: datetime | None) -> str:
-    state = enum_name(Readiness.State.DESCRIPTOR, alias.readiness.state)
     if not alias.HasField("target"):
         return "none: nothing to roll back to"
-    checked = moment(alias.readiness.check_time)
-    looked = f", looked at {when(checked, now=now)}" if checked else ""
-    glyph = encodable("✔", otherwise="+") if state == "READY" else encodable("✖", otherwise="x")
     return (
-        f"{glyph} {state}  {thing(alias.target.bundle, 'bundle')}  "
-        f"{thing(alias.target.name, 'release')}{looked}"
+        f"{_ready(alias.readiness)}  {thing(alias.target.bundle, 'bundle')}  "
+        f"{thing(alias.target.name, 'release')}{_looked(alias.readiness, now=now)}"
     )
 
 
@@ -119,6 +123,26 @@ def _drift(drift: Drift, *, now: datetime | None) -> str:
         f"{encodable('✖', otherwise='x')} {drift.resource}: wanted {drift.wanted or 'none'}, found "
         f"{drift.found or 'none'}{put_back}, since {since}; {happens}"
     )
+
+
+def _fallback(fallback: Fallback, *, now: datetime | None) -> str:
+    cause = fallback.cause
+    why = f": {cause.reason}" if cause.reason else ""
+    return (
+        f"{_ready(fallback.readiness)}  {thing(fallback.bundle, 'bundle')}  recorded by "
+        f"{cause.principal}{why}{_looked(fallback.readiness, now=now)}"
+    )
+
+
+def _ready(readiness: Readiness) -> str:
+    state = enum_name(Readiness.State.DESCRIPTOR, readiness.state)
+    glyph = encodable("✔", otherwise="+") if state == "READY" else encodable("✖", otherwise="x")
+    return f"{glyph} {state}"
+
+
+def _looked(readiness: Readiness, *, now: datetime | None) -> str:
+    checked = moment(readiness.check_time)
+    return f", looked at {when(checked, now=now)}" if checked else ""
 
 
 def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:

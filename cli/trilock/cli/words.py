@@ -3,6 +3,9 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
+
+_MINUTE_S: Final = 60
 _STEPS: Final = ((60, "s"), (60, "min"), (24, "h"), (float("inf"), "d"))
 
 
@@ -14,6 +17,12 @@ def span(seconds: float) -> str:
             return f"{value:.0f} {unit}"
         value /= size
     raise AssertionError("the last step has no end")
+
+
+def length(duration: Duration) -> str:
+    """Return a measured length of time, e.g. `0.21 s`, `3 min`."""
+    seconds = duration.seconds + duration.nanos / 1e9
+    return f"{seconds:.2f} s" if seconds < _MINUTE_S else span(seconds)
 
 
 def when(moment: datetime | None, *, now: datetime | None = None) -> str:

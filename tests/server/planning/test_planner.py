@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.support.values import ALIAS, NOON, bundle, live_row, release, sink
+from tests.support.values import ALIAS, NOON, bundle, bundle_ref, live_row, release, sink
 from trilock.server.domain.ports import Window
 from trilock.server.planning.planner import (
     Surroundings,
@@ -110,7 +110,12 @@ def test_a_chosen_window_is_reviewed_and_a_default_one_is_not() -> None:
 def test_a_rollback_is_the_fences_and_the_pivot() -> None:
     around = replace(LIVE, live=live_row(release=2, bundle=2, target=1))
 
-    plan = plan_rollback(around, live=live_row(release=2, bundle=2, target=1), restores=release(1))
+    plan = plan_rollback(
+        around,
+        live=live_row(release=2, bundle=2, target=1),
+        bundle=bundle_ref(1),
+        restores=release(1),
+    )
 
     assert [(step.step, step.args) for step in plan.steps] == [
         (
@@ -136,10 +141,24 @@ def test_a_rollback_inherits_the_target_of_what_it_restores() -> None:
     live = live_row(release=3, bundle=3, target=2)
 
     plan = plan_rollback(
-        replace(LIVE, live=live), live=live, restores=release(2, bundle=2, target=1)
+        replace(LIVE, live=live),
+        live=live,
+        bundle=bundle_ref(2),
+        restores=release(2, bundle=2, target=1),
     )
 
     assert plan.steps[-1].args["target"] == "models/delay/releases/1"
+
+
+def test_a_rollback_to_a_fallback_bundle_restores_no_release() -> None:
+    plan = plan_rollback(LIVE, live=live_row(release=2), bundle=bundle_ref(7), restores=None)
+
+    pivot = plan.steps[-1].args
+    assert (pivot["bundle"], pivot["restores"], pivot["target"]) == (
+        "models/delay/bundles/7",
+        None,
+        None,
+    )
 
 
 def test_finalize_looks_at_the_sinks_and_then_begins() -> None:

@@ -176,7 +176,7 @@ def test_a_plan_says_that_a_target_is_unproven(w: World) -> None:
 
     planned = plan_roll_back(w.runtime, alias=ALIAS, to_bundle=None)
 
-    assert str(planned.restores.bundle) == "models/delay/bundles/1"
+    assert str(planned.target.bundle) == "models/delay/bundles/1"
     assert planned.plan.warnings[0].startswith("models/delay/bundles/1 is UNPROVEN: ")
 
 
@@ -189,7 +189,7 @@ def test_a_target_that_is_gone_is_passed_over_with_the_reason(w: World) -> None:
 
     planned = plan_roll_back(w.runtime, alias=ALIAS, to_bundle=None)
 
-    assert str(planned.restores.bundle) == "models/delay/bundles/1"
+    assert str(planned.target.bundle) == "models/delay/bundles/1"
     assert planned.plan.warnings[0].startswith("passed over models/delay/bundles/2: ")
 
 

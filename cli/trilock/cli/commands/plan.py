@@ -83,5 +83,4 @@ def rollback(
     if output is Format.JSON:
         write_json(plain(response))
         return
-    lines = rollback_lines(response.plan, leaves=response.leaves, restores=response.restores)
-    write("\n".join(lines))
+    write("\n".join(rollback_lines(response)))

@@ -133,7 +133,7 @@ def _already_done(session: Session, name: str, *, output: Format) -> bool:
 
 
 def _lines(plan: PlanRollbackResponse) -> list[str]:
-    return list(rollback_lines(plan.plan, leaves=plan.leaves, restores=plan.restores))
+    return list(rollback_lines(plan))
 
 
 def _write_plan(plan: PlanRollbackResponse, *, output: Format) -> None:
@@ -162,9 +162,14 @@ def _tell(
     short = short_alias(plan.plan.alias)
     if output is Format.TABLE:
         release = last(followed.operation.release)
+        restored = (
+            f"restores release {last(plan.restores.name)}"
+            if plan.HasField("restores")
+            else "serves the fallback bundle"
+        )
         write(
-            f"{short} is back on bundle {last(plan.restores.bundle)} "
-            f"(release {release} restores release {last(plan.restores.name)}): {seconds(followed)}"
+            f"{short} is back on bundle {last(followed.operation.bundle)} "
+            f"(release {release} {restored}): {seconds(followed)}"
         )
         left = session.client.releases.GetRelease(GetReleaseRequest(name=plan.leaves.name))
         for line in _quarantine(left.release):

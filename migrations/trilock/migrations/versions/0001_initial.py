@@ -51,6 +51,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_event_model", "event", ["model"])
     op.create_table(
+        "fallback",
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("bundle", sa.Integer(), nullable=False),
+        sa.Column("cause", _JSON, nullable=False),
+        sa.Column("recorded_ms", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("problems", _JSON, nullable=False),
+        sa.Column("checked_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "alias"),
+    )
+    op.create_table(
         "feature_schema",
         sa.Column("service", sa.String(128), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -334,6 +346,7 @@ def downgrade() -> None:
     op.drop_table("drift")
     op.drop_table("hold")
     op.drop_table("feature_schema")
+    op.drop_table("fallback")
     op.drop_table("event")
     op.drop_table("counter")
     op.drop_table("bundle")

@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
@@ -374,6 +375,7 @@ class Alias(google.protobuf.message.Message):
     WAIVERS_FIELD_NUMBER: builtins.int
     HOLD_FIELD_NUMBER: builtins.int
     DRIFTS_FIELD_NUMBER: builtins.int
+    FALLBACK_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/aliases/{alias}`."""
     etag: builtins.str
@@ -410,6 +412,12 @@ class Alias(google.protobuf.message.Message):
     def drifts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trilock.v1.drift_pb2.Drift]:
         """drifts are what others changed, and is so still."""
 
+    @property
+    def fallback(self) -> global___Fallback:
+        """fallback is where a rollback goes when no release can be restored; unset if
+        none is recorded.
+        """
+
     def __init__(
         self,
         *,
@@ -423,11 +431,49 @@ class Alias(google.protobuf.message.Message):
         waivers: collections.abc.Iterable[trilock.v1.policy_pb2.RecordedWaiver] | None = ...,
         hold: trilock.v1.bundle_pb2.Hold | None = ...,
         drifts: collections.abc.Iterable[trilock.v1.drift_pb2.Drift] | None = ...,
+        fallback: global___Fallback | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["hold", b"hold", "live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["fallback", b"fallback", "hold", b"hold", "live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
+
+@typing.final
+class Fallback(google.protobuf.message.Message):
+    """Fallback is the recorded fallback bundle of an alias."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: builtins.int
+    CAUSE_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    READINESS_FIELD_NUMBER: builtins.int
+    bundle: builtins.str
+    """bundle is `models/{model}/bundles/{number}`."""
+    @property
+    def cause(self) -> global___Cause:
+        """cause is who recorded it, and why."""
+
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """create_time is when it was recorded."""
+
+    @property
+    def readiness(self) -> global___Readiness:
+        """readiness says whether it could be made live now."""
+
+    def __init__(
+        self,
+        *,
+        bundle: builtins.str = ...,
+        cause: global___Cause | None = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        readiness: global___Readiness | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["cause", b"cause", "create_time", b"create_time", "readiness", b"readiness"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "cause", b"cause", "create_time", b"create_time", "readiness", b"readiness"]) -> None: ...
+
+global___Fallback = Fallback
 
 @typing.final
 class Plan(google.protobuf.message.Message):
@@ -444,6 +490,9 @@ class Plan(google.protobuf.message.Message):
     STEPS_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
+    CHANGES_FIELD_NUMBER: builtins.int
+    PACE_FIELD_NUMBER: builtins.int
+    NOT_UNDONE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """id is over everything the plan was made of: the same world, the same id."""
     alias: builtins.str
@@ -466,7 +515,19 @@ class Plan(google.protobuf.message.Message):
 
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """warnings say what will not be undone, or what could not be looked at."""
+        """warnings say what could not be looked at, was passed over, or cannot be undone."""
+
+    @property
+    def changes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PlanChange]:
+        """changes are what readers will find to be another."""
+
+    @property
+    def pace(self) -> global___Pace:
+        """pace is how long it took in the past; unset if it was never done here."""
+
+    @property
+    def not_undone(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """not_undone are what stays as it is, one line each."""
 
     def __init__(
         self,
@@ -480,11 +541,71 @@ class Plan(google.protobuf.message.Message):
         steps: collections.abc.Iterable[global___PlanStep] | None = ...,
         report: trilock.v1.report_pb2.Report | None = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
+        changes: collections.abc.Iterable[global___PlanChange] | None = ...,
+        pace: global___Pace | None = ...,
+        not_undone: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "etag", b"etag", "from_bundle", b"from_bundle", "id", b"id", "kind", b"kind", "report", b"report", "steps", b"steps", "to_bundle", b"to_bundle", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["pace", b"pace", "report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "changes", b"changes", "etag", b"etag", "from_bundle", b"from_bundle", "id", b"id", "kind", b"kind", "not_undone", b"not_undone", "pace", b"pace", "report", b"report", "steps", b"steps", "to_bundle", b"to_bundle", "warnings", b"warnings"]) -> None: ...
 
 global___Plan = Plan
+
+@typing.final
+class PlanChange(google.protobuf.message.Message):
+    """PlanChange is one thing that differs before and after."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    what: builtins.str
+    """what is `model`, `features`, `pipeline`, or `serving config {key}`."""
+    before: builtins.str
+    """before is how it is now; empty for nothing."""
+    after: builtins.str
+    """after is how it would be; empty for nothing."""
+    def __init__(
+        self,
+        *,
+        what: builtins.str = ...,
+        before: builtins.str = ...,
+        after: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "before", b"before", "what", b"what"]) -> None: ...
+
+global___PlanChange = PlanChange
+
+@typing.final
+class Pace(google.protobuf.message.Message):
+    """Pace is how long operations of a kind took on an alias: medians."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: builtins.int
+    SWITCHED_FIELD_NUMBER: builtins.int
+    DONE_FIELD_NUMBER: builtins.int
+    runs: builtins.int
+    """runs is how many were looked at."""
+    @property
+    def switched(self) -> google.protobuf.duration_pb2.Duration:
+        """switched is from the start until every reader had switched."""
+
+    @property
+    def done(self) -> google.protobuf.duration_pb2.Duration:
+        """done is from the start until every plane agreed."""
+
+    def __init__(
+        self,
+        *,
+        runs: builtins.int = ...,
+        switched: google.protobuf.duration_pb2.Duration | None = ...,
+        done: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["done", b"done", "switched", b"switched"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["done", b"done", "runs", b"runs", "switched", b"switched"]) -> None: ...
+
+global___Pace = Pace
 
 @typing.final
 class PlanStep(google.protobuf.message.Message):
@@ -496,6 +617,8 @@ class PlanStep(google.protobuf.message.Message):
     TITLE_FIELD_NUMBER: builtins.int
     PIVOT_FIELD_NUMBER: builtins.int
     CONVERGES_FIELD_NUMBER: builtins.int
+    DURATION_FIELD_NUMBER: builtins.int
+    SERVES_FIELD_NUMBER: builtins.int
     step: builtins.str
     """step is the step's name, e.g. `deploy_features`."""
     title: builtins.str
@@ -504,6 +627,12 @@ class PlanStep(google.protobuf.message.Message):
     """pivot is whether it is the one transaction that switches every reader."""
     converges: builtins.bool
     """converges is whether it runs after the pivot, until it is so."""
+    serves: builtins.str
+    """serves is the bundle that readers are served once it is done; empty for none."""
+    @property
+    def duration(self) -> google.protobuf.duration_pb2.Duration:
+        """duration is how long it took in the past, the median; unset if not known."""
+
     def __init__(
         self,
         *,
@@ -511,7 +640,10 @@ class PlanStep(google.protobuf.message.Message):
         title: builtins.str = ...,
         pivot: builtins.bool = ...,
         converges: builtins.bool = ...,
+        duration: google.protobuf.duration_pb2.Duration | None = ...,
+        serves: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["converges", b"converges", "pivot", b"pivot", "step", b"step", "title", b"title"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["duration", b"duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["converges", b"converges", "duration", b"duration", "pivot", b"pivot", "serves", b"serves", "step", b"step", "title", b"title"]) -> None: ...
 
 global___PlanStep = PlanStep

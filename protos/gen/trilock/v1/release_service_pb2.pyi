@@ -131,6 +131,13 @@ class PlanRollbackResponse(google.protobuf.message.Message):
     PLAN_FIELD_NUMBER: builtins.int
     LEAVES_FIELD_NUMBER: builtins.int
     RESTORES_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    PASSED_OVER_FIELD_NUMBER: builtins.int
+    PRINCIPAL_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    """why says why that bundle."""
+    principal: builtins.str
+    """principal is who asks, and would be told in the history."""
     @property
     def plan(self) -> trilock.v1.release_pb2.Plan:
         """plan is always set."""
@@ -141,7 +148,13 @@ class PlanRollbackResponse(google.protobuf.message.Message):
 
     @property
     def restores(self) -> trilock.v1.release_pb2.Release:
-        """restores is the release whose bundle would be live again."""
+        """restores is the release whose bundle would be live again; unset for a fallback
+        bundle.
+        """
+
+    @property
+    def passed_over(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PassedOver]:
+        """passed_over are the bundles that came first and are not taken."""
 
     def __init__(
         self,
@@ -149,11 +162,36 @@ class PlanRollbackResponse(google.protobuf.message.Message):
         plan: trilock.v1.release_pb2.Plan | None = ...,
         leaves: trilock.v1.release_pb2.Release | None = ...,
         restores: trilock.v1.release_pb2.Release | None = ...,
+        why: builtins.str = ...,
+        passed_over: collections.abc.Iterable[global___PassedOver] | None = ...,
+        principal: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["leaves", b"leaves", "plan", b"plan", "restores", b"restores"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["leaves", b"leaves", "plan", b"plan", "restores", b"restores"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["leaves", b"leaves", "passed_over", b"passed_over", "plan", b"plan", "principal", b"principal", "restores", b"restores", "why", b"why"]) -> None: ...
 
 global___PlanRollbackResponse = PlanRollbackResponse
+
+@typing.final
+class PassedOver(google.protobuf.message.Message):
+    """PassedOver is a bundle that a rollback does not go to."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    bundle: builtins.str
+    """bundle is `models/{model}/bundles/{number}`."""
+    reason: builtins.str
+    """reason is why not."""
+    def __init__(
+        self,
+        *,
+        bundle: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "reason", b"reason"]) -> None: ...
+
+global___PassedOver = PassedOver
 
 @typing.final
 class PromoteRequest(google.protobuf.message.Message):
@@ -370,6 +408,91 @@ class RollBackResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["already_done", b"already_done", "operation", b"operation"]) -> None: ...
 
 global___RollBackResponse = RollBackResponse
+
+@typing.final
+class SetFallbackRequest(google.protobuf.message.Message):
+    """SetFallbackRequest names an alias and a bundle."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    BUNDLE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    bundle: builtins.str
+    """bundle is the bundle to fall back to. Required."""
+    reason: builtins.str
+    """reason is why. Recorded."""
+    validate_only: builtins.bool
+    """validate_only proves it and records nothing."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        bundle: builtins.str = ...,
+        reason: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "reason", b"reason", "validate_only", b"validate_only"]) -> None: ...
+
+global___SetFallbackRequest = SetFallbackRequest
+
+@typing.final
+class SetFallbackResponse(google.protobuf.message.Message):
+    """SetFallbackResponse is what is recorded."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FALLBACK_FIELD_NUMBER: builtins.int
+    @property
+    def fallback(self) -> trilock.v1.release_pb2.Fallback:
+        """fallback is unset for validate_only."""
+
+    def __init__(
+        self,
+        *,
+        fallback: trilock.v1.release_pb2.Fallback | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["fallback", b"fallback"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["fallback", b"fallback"]) -> None: ...
+
+global___SetFallbackResponse = SetFallbackResponse
+
+@typing.final
+class ClearFallbackRequest(google.protobuf.message.Message):
+    """ClearFallbackRequest names an alias."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    reason: builtins.str
+    """reason is why. Recorded."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "reason", b"reason"]) -> None: ...
+
+global___ClearFallbackRequest = ClearFallbackRequest
+
+@typing.final
+class ClearFallbackResponse(google.protobuf.message.Message):
+    """ClearFallbackResponse is empty."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___ClearFallbackResponse = ClearFallbackResponse
 
 @typing.final
 class GetAliasRequest(google.protobuf.message.Message):

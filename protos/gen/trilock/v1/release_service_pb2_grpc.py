@@ -43,6 +43,16 @@ class ReleaseServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.RollBackRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_release__service__pb2.RollBackResponse.FromString,
                 )
+        self.SetFallback = channel.unary_unary(
+                '/trilock.v1.ReleaseService/SetFallback',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.SetFallbackRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.SetFallbackResponse.FromString,
+                )
+        self.ClearFallback = channel.unary_unary(
+                '/trilock.v1.ReleaseService/ClearFallback',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.ClearFallbackRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.ClearFallbackResponse.FromString,
+                )
         self.GetAlias = channel.unary_unary(
                 '/trilock.v1.ReleaseService/GetAlias',
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.GetAliasRequest.SerializeToString,
@@ -136,6 +146,30 @@ class ReleaseServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetFallback(self, request, context):
+        """SetFallback records the bundle that a rollback goes to when no release can be
+        restored. It is proven first, and looked at from then on.
+
+        Errors include:
+        - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
+        - FAILED_PRECONDITION (INCOMPATIBLE, UNDECIDABLE): the check says no.
+        - FAILED_PRECONDITION (NOT_READY): it could not be made live now.
+        - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearFallback(self, request, context):
+        """ClearFallback forgets it.
+
+        Errors include:
+        - NOT_FOUND: there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAlias(self, request, context):
         """GetAlias returns one alias with all that hangs on it.
 
@@ -207,6 +241,16 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.RollBack,
                     request_deserializer=trilock_dot_v1_dot_release__service__pb2.RollBackRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_release__service__pb2.RollBackResponse.SerializeToString,
+            ),
+            'SetFallback': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetFallback,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.SetFallbackRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.SetFallbackResponse.SerializeToString,
+            ),
+            'ClearFallback': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearFallback,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.ClearFallbackRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.ClearFallbackResponse.SerializeToString,
             ),
             'GetAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAlias,
@@ -329,6 +373,40 @@ class ReleaseService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/RollBack',
             trilock_dot_v1_dot_release__service__pb2.RollBackRequest.SerializeToString,
             trilock_dot_v1_dot_release__service__pb2.RollBackResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SetFallback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/SetFallback',
+            trilock_dot_v1_dot_release__service__pb2.SetFallbackRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.SetFallbackResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ClearFallback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/ClearFallback',
+            trilock_dot_v1_dot_release__service__pb2.ClearFallbackRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.ClearFallbackResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

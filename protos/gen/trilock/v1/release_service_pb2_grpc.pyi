@@ -82,6 +82,30 @@ class ReleaseServiceStub:
       to_bundle is under way.
     """
 
+    SetFallback: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.SetFallbackRequest,
+        trilock.v1.release_service_pb2.SetFallbackResponse,
+    ]
+    """SetFallback records the bundle that a rollback goes to when no release can be
+    restored. It is proven first, and looked at from then on.
+
+    Errors include:
+    - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
+    - FAILED_PRECONDITION (INCOMPATIBLE, UNDECIDABLE): the check says no.
+    - FAILED_PRECONDITION (NOT_READY): it could not be made live now.
+    - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+    """
+
+    ClearFallback: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.ClearFallbackRequest,
+        trilock.v1.release_service_pb2.ClearFallbackResponse,
+    ]
+    """ClearFallback forgets it.
+
+    Errors include:
+    - NOT_FOUND: there is none.
+    """
+
     GetAlias: grpc.UnaryUnaryMultiCallable[
         trilock.v1.release_service_pb2.GetAliasRequest,
         trilock.v1.release_service_pb2.GetAliasResponse,
@@ -186,6 +210,30 @@ class ReleaseServiceAsyncStub:
       no rollback to to_bundle that ended it.
     - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
       to_bundle is under way.
+    """
+
+    SetFallback: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.SetFallbackRequest,
+        trilock.v1.release_service_pb2.SetFallbackResponse,
+    ]
+    """SetFallback records the bundle that a rollback goes to when no release can be
+    restored. It is proven first, and looked at from then on.
+
+    Errors include:
+    - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
+    - FAILED_PRECONDITION (INCOMPATIBLE, UNDECIDABLE): the check says no.
+    - FAILED_PRECONDITION (NOT_READY): it could not be made live now.
+    - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+    """
+
+    ClearFallback: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.ClearFallbackRequest,
+        trilock.v1.release_service_pb2.ClearFallbackResponse,
+    ]
+    """ClearFallback forgets it.
+
+    Errors include:
+    - NOT_FOUND: there is none.
     """
 
     GetAlias: grpc.aio.UnaryUnaryMultiCallable[
@@ -302,6 +350,34 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
           no rollback to to_bundle that ended it.
         - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
           to_bundle is under way.
+        """
+
+    @abc.abstractmethod
+    def SetFallback(
+        self,
+        request: trilock.v1.release_service_pb2.SetFallbackRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.SetFallbackResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.SetFallbackResponse]]:
+        """SetFallback records the bundle that a rollback goes to when no release can be
+        restored. It is proven first, and looked at from then on.
+
+        Errors include:
+        - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
+        - FAILED_PRECONDITION (INCOMPATIBLE, UNDECIDABLE): the check says no.
+        - FAILED_PRECONDITION (NOT_READY): it could not be made live now.
+        - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+        """
+
+    @abc.abstractmethod
+    def ClearFallback(
+        self,
+        request: trilock.v1.release_service_pb2.ClearFallbackRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.ClearFallbackResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.ClearFallbackResponse]]:
+        """ClearFallback forgets it.
+
+        Errors include:
+        - NOT_FOUND: there is none.
         """
 
     @abc.abstractmethod

@@ -16,6 +16,7 @@ from trilock.compat import (
     MalformedSignatureError,
     Predecessor,
     Report,
+    Severity,
     Signature,
     Subject,
     Verdict,
@@ -102,6 +103,24 @@ class Judge:
             pipeline_commit=recorded.pipeline_commit,
         )
         return self.report(judged, alias=alias)
+
+    def unfit(self, bundle: Bundle, *, alias: AliasRef) -> tuple[str, ...]:
+        """Return why *bundle*, as it was recorded, fits neither itself nor the sinks of today.
+
+        No outside system is asked, and what was live before does not count: it is for
+        going back, not for going on.
+        """
+        with self._database.read() as session:
+            sinks = list_sinks(session, model=alias.model)
+            policy = policy_with_waivers(session, alias)
+            day = today(session)
+        subject = self._subject(_recorded(bundle), alias=alias, sinks=sinks)
+        report = check(subject, policy=policy, today=day)
+        if report.verdict is not Verdict.INCOMPATIBLE:
+            return ()
+        return tuple(
+            finding.message for finding in report.findings if finding.severity is Severity.ERROR
+        )
 
     def require_promotable(self, *, alias: AliasRef, bundle: BundleRef) -> Report:
         """Return the report if nothing in it forbids *bundle* to go live.

@@ -43,7 +43,12 @@ class Readiness:
 
 
 def readiness(
-    connections: Connections, bundle: Bundle, *, seconds: float, rebuild: bool = False
+    connections: Connections,
+    bundle: Bundle,
+    *,
+    seconds: float,
+    rebuild: bool = False,
+    check: Callable[[Planes, Bundle], tuple[str, ...]] | None = None,
 ) -> Readiness:
     """Look at everything that serving *bundle* needs, all at once, for at most *seconds*.
 
@@ -55,12 +60,15 @@ def readiness(
         bundle: What is to be served.
         seconds: How long all looks together may take.
         rebuild: Whether to look at what a rebuild of its pipeline needs, too.
+        check: Says, in one line each, what else stands against the bundle.
     """
     deadline = time.monotonic() + seconds
     serving = [
         _look(connections, bundle, at="model registry", look=_model_problems),
         _look(connections, bundle, at="feature store", look=_feature_problems),
     ]
+    if check is not None:
+        serving.append(_look(connections, bundle, at="check", look=check))
     building = (
         [_look(connections, bundle, at="pipeline", look=_pipeline_problems)] if rebuild else []
     )

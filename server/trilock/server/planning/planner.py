@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.names import AliasRef, BundleRef
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Json, OperationKind, Plan, PlannedStep
 from trilock.server.domain.ports import Window
 from trilock.server.domain.release import NO_RELEASE_ETAG, LiveRow, Release
@@ -153,10 +153,13 @@ def plan_rollback(
     around: Surroundings,
     *,
     live: LiveRow,
-    restores: Release,
+    bundle: BundleRef,
+    restores: Release | None,
     warnings: Sequence[str] = (),
 ) -> Plan:
-    """Return the plan that makes the bundle of *restores* live again.
+    """Return the plan that makes *bundle*, which was that of *restores*, live again.
+
+    A fallback bundle restores no release: from it there is no target to go back to.
 
     Nothing but what safety needs stands before the pivot: the fences of the
     release that is left. No check, no plane, no reader is waited for.
@@ -174,18 +177,22 @@ def plan_rollback(
             step="switch_live",
             args={
                 "alias": str(around.alias),
-                "bundle": str(restores.bundle),
+                "bundle": str(bundle),
                 "kind": "ROLLBACK",
                 "expected": str(live.release),
                 # It inherits the target of what it restores: pressing on goes further back.
-                "target": None if restores.target is None else str(restores.target),
-                "restores": str(restores.ref),
+                "target": _name(None if restores is None else restores.target),
+                "restores": _name(None if restores is None else restores.ref),
                 "epoch": None,
             },
-            title=f"switch every reader of {around.alias} back to {restores.bundle}",
+            title=f"switch every reader of {around.alias} back to {bundle}",
         ),
     ]
     return _plan(OperationKind.ROLL_BACK, around, steps, list(warnings))
+
+
+def _name(ref: ReleaseRef | None) -> str | None:
+    return None if ref is None else str(ref)
 
 
 def _minute(time: datetime) -> str:

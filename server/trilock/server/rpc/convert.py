@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -20,8 +21,11 @@ from trilock.server.domain.policy import RecordedPolicy, RecordedWaiver
 from trilock.server.domain.ports import ViewState
 from trilock.server.domain.release import Cause, Release
 from trilock.server.domain.sink import Sink
+from trilock.server.operations.pace import Pace
+from trilock.server.planning.outlook import Change
 from trilock.server.store.clock import to_datetime
 from trilock.server.store.drifts import Drift
+from trilock.server.store.fallbacks import Fallback
 from trilock.server.store.holds import Hold
 from trilock.server.store.plane_states import PlaneState
 from trilock.server.store.readiness import StoredReadiness
@@ -285,6 +289,7 @@ def alias_to_proto(status: AliasStatus) -> release_pb2.Alias:
         waivers=recorded_waivers_to_proto(status.waivers),
         hold=None if status.hold is None else hold_to_proto(status.hold),
         drifts=[drift_to_proto(drift) for drift in status.drifts],
+        fallback=None if status.fallback is None else fallback_to_proto(status.fallback),
     )
 
 
@@ -302,6 +307,20 @@ def drift_to_proto(drift: Drift) -> drift_pb2.Drift:
         start_time=timestamp(drift.since),
         end_time=timestamp(drift.ended),
         revision=drift.revision,
+    )
+
+
+def fallback_to_proto(fallback: Fallback) -> release_pb2.Fallback:
+    """Return the message of *fallback*."""
+    return release_pb2.Fallback(
+        bundle=str(fallback.bundle),
+        cause=cause_to_proto(fallback.cause),
+        create_time=timestamp(fallback.recorded),
+        readiness=release_pb2.Readiness(
+            state=release_pb2.Readiness.State.Value(f"STATE_{fallback.state}"),
+            problems=fallback.problems,
+            check_time=timestamp(fallback.checked),
+        ),
     )
 
 
@@ -325,14 +344,30 @@ def plan_to_proto(
     from_bundle: BundleRef | None,
     to_bundle: BundleRef,
     report: Report | None = None,
+    changes: Sequence[Change] = (),
+    not_undone: Sequence[str] = (),
+    pace: Pace | None = None,
 ) -> release_pb2.Plan:
     """Return the message of *plan*: its steps, the last of them the pivot, and what follows."""
+    took = {} if pace is None else pace.steps
     steps = [
-        release_pb2.PlanStep(step=step.step, title=step.title, pivot=step is plan.steps[-1])
+        release_pb2.PlanStep(
+            step=step.step,
+            title=step.title,
+            pivot=step is plan.steps[-1],
+            duration=duration(took.get(step.step)),
+            # Side by side there is no state in between: up to the pivot nobody sees anything.
+            serves=str(to_bundle) if step is plan.steps[-1] else _name(from_bundle),
+        )
         for step in plan.steps
     ]
     steps += [
-        release_pb2.PlanStep(step=plane, title=f"bring {plane} to the live bundle", converges=True)
+        release_pb2.PlanStep(
+            step=plane,
+            title=f"bring {plane} to the live bundle",
+            converges=True,
+            serves=str(to_bundle),
+        )
         for plane in plan.converges
     ]
     return release_pb2.Plan(
@@ -345,6 +380,16 @@ def plan_to_proto(
         steps=steps,
         report=None if report is None else report_to_proto(report),
         warnings=plan.warnings,
+        changes=[
+            release_pb2.PlanChange(what=change.what, before=change.before, after=change.after)
+            for change in changes
+        ],
+        not_undone=not_undone,
+        pace=None
+        if pace is None
+        else release_pb2.Pace(
+            runs=pace.runs, switched=duration(pace.switched), done=duration(pace.done)
+        ),
     )
 
 
@@ -462,6 +507,15 @@ def timestamp(moment: datetime | None) -> Timestamp | None:
         return None
     message = Timestamp()
     message.FromDatetime(moment)
+    return message
+
+
+def duration(seconds: float | None) -> Duration | None:
+    """Return the message of a length of time, to the millisecond."""
+    if seconds is None:
+        return None
+    message = Duration()
+    message.FromMilliseconds(round(seconds * 1000))
     return message
 
 

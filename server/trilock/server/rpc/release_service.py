@@ -7,6 +7,7 @@ from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import Release
 from trilock.server.rpc.convert import (
     alias_to_proto,
+    fallback_to_proto,
     operation_to_proto,
     plan_to_proto,
     refusal_to_proto,
@@ -21,9 +22,11 @@ from trilock.server.store.sinks import ReleaseSink, list_release_sinks
 from trilock.server.usecases.describe_alias import describe_alias, describe_aliases
 from trilock.server.usecases.describe_operation import describe_operation
 from trilock.server.usecases.describe_past import describe_past
+from trilock.server.usecases.describe_rollback import describe_rollback
 from trilock.server.usecases.finalize import finalize
+from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
 from trilock.server.usecases.promote import plan_promote, promote
-from trilock.server.usecases.roll_back import plan_roll_back, roll_back
+from trilock.server.usecases.roll_back import roll_back
 from trilock.v1 import (
     operation_pb2,
     release_service_pb2,
@@ -53,6 +56,8 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
                 from_bundle=None if live is None else live.bundle,
                 to_bundle=planned.bundle.ref,
                 report=planned.report,
+                changes=planned.changes,
+                pace=planned.pace,
             ),
             refusal=None if planned.refusal is None else refusal_to_proto(planned.refusal),
         )
@@ -65,17 +70,27 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             alias = check.name("alias", request.alias, AliasRef.parse)
             to_bundle = check.optional("to_bundle", request.to_bundle, BundleRef.parse)
             check.same_model("to_bundle", to_bundle, alias=alias)
-        planned = await self.threads.quick(
-            plan_roll_back, self.runtime, alias=alias, to_bundle=to_bundle
+        described = await self.threads.quick(
+            describe_rollback, self.runtime, alias=alias, to_bundle=to_bundle
         )
+        planned, target = described.planned, described.planned.target
         return release_service_pb2.PlanRollbackResponse(
             plan=plan_to_proto(
                 planned.plan,
                 from_bundle=planned.leaves.bundle,
-                to_bundle=planned.restores.bundle,
+                to_bundle=target.bundle,
+                changes=described.changes,
+                not_undone=described.not_undone,
+                pace=described.pace,
             ),
-            leaves=release_to_proto(planned.leaves),
-            restores=release_to_proto(planned.restores),
+            leaves=release_to_proto(planned.leaves, sinks=described.sinks),
+            restores=None if target.release is None else release_to_proto(target.release),
+            why=target.why,
+            passed_over=[
+                release_service_pb2.PassedOver(bundle=str(one.bundle), reason=one.reason)
+                for one in target.passed_over
+            ],
+            principal=current_principal().name,
         )
 
     async def Promote(
@@ -159,6 +174,44 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
         return release_service_pb2.RollBackResponse(
             operation=await self._told(started.operation), already_done=started.already_done
         )
+
+    async def SetFallback(
+        self, request: release_service_pb2.SetFallbackRequest, _context: Context
+    ) -> release_service_pb2.SetFallbackResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            bundle = check.name("bundle", request.bundle, BundleRef.parse)
+            check.same_model("bundle", bundle, alias=alias)
+            reason = check.text("reason", request.reason)
+        fallback = await self.threads.slow(
+            set_fallback,
+            self.runtime,
+            alias=alias,
+            bundle=bundle,
+            reason=reason,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.SetFallbackResponse(
+            fallback=None if fallback is None else fallback_to_proto(fallback)
+        )
+
+    async def ClearFallback(
+        self, request: release_service_pb2.ClearFallbackRequest, _context: Context
+    ) -> release_service_pb2.ClearFallbackResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            reason = check.text("reason", request.reason)
+        await self.threads.quick(
+            clear_fallback,
+            self.runtime,
+            alias=alias,
+            reason=reason,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.ClearFallbackResponse()
 
     async def GetAlias(
         self, request: release_service_pb2.GetAliasRequest, _context: Context

@@ -256,6 +256,21 @@ class ReadinessRow(SQLModel, table=True):
     checked_ms: int = _big()
 
 
+class FallbackRow(SQLModel, table=True):
+    """Where a rollback of an alias goes when none of its releases can be restored."""
+
+    __tablename__ = "fallback"
+
+    model: str = Field(primary_key=True, max_length=63)
+    alias: str = Field(primary_key=True, max_length=63)
+    bundle: int
+    cause: dict[str, Any] = _json()
+    recorded_ms: int = _big()
+    state: str = Field(max_length=16)
+    problems: list[str] = _json()
+    checked_ms: int = _big()
+
+
 class SinkRow(SQLModel, table=True):
     """A registered sink."""
 

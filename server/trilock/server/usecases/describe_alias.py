@@ -6,6 +6,7 @@ from trilock.server.domain.names import AliasRef, ModelName
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import LiveRow, Release
 from trilock.server.store.drifts import Drift, open_drifts
+from trilock.server.store.fallbacks import Fallback, get_fallback
 from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.plane_states import PlaneState, list_plane_states
 from trilock.server.store.readiness import StoredReadiness, get_readiness
@@ -26,6 +27,7 @@ class AliasStatus:
     target_sinks: tuple[ReleaseSink, ...]
     readiness: StoredReadiness | None
     """None until the target was first looked at."""
+    fallback: Fallback | None
     planes: tuple[PlaneState, ...]
     operation: Operation | None
     """The newest operation that is not done; None if there is none."""
@@ -50,6 +52,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         status_sinks = tuple(list_release_sinks(session, row.release))
         target_sinks = () if target is None else tuple(list_release_sinks(session, target.ref))
         readiness = get_readiness(session, row)
+        fallback = get_fallback(session, alias)
         planes = tuple(list_plane_states(session, row))
         waivers = alias_waivers(session, alias)
         hold = get_hold(session, alias)
@@ -62,6 +65,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         target=target,
         target_sinks=target_sinks,
         readiness=readiness,
+        fallback=fallback,
         planes=planes,
         operation=active[0] if active else None,
         waivers=waivers,

@@ -18,6 +18,7 @@ from trilock.server.domain.errors import (
 from trilock.server.domain.names import ModelName, ReleaseRef
 from trilock.server.domain.ports import Planes, ViewState, Window
 from trilock.server.store.bundles import get_bundle
+from trilock.server.store.fallbacks import get_fallback
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import get_release, list_live
 from trilock.server.usecases.feature_window import default_window
@@ -150,7 +151,7 @@ def _since_last(planes: Planes, schema: FeatureSchema) -> Window:
 def _needed(
     session: Session, model: ModelName | None
 ) -> dict[tuple[ModelName, str], tuple[FeatureSchema, list[ReleaseRef]]]:
-    """Return schemas and releases of live bundles and targets, by model and project."""
+    """Return schemas and releases of live, target and fallback bundles, by model and project."""
     needed: dict[tuple[ModelName, str], tuple[FeatureSchema, list[ReleaseRef]]] = {}
     for live in list_live(session, model=model):
         refs = [live.release, *([] if live.target is None else [live.target])]
@@ -158,4 +159,8 @@ def _needed(
             schema = get_bundle(session, get_release(session, ref).bundle).feature_schema
             _, releases = needed.setdefault((ref.model, schema.project), (schema, []))
             releases.append(ref)
+        fallback = get_fallback(session, live.alias)
+        if fallback is not None:
+            schema = get_bundle(session, fallback.bundle).feature_schema
+            needed.setdefault((live.alias.model, schema.project), (schema, []))
     return needed

@@ -19,12 +19,14 @@ from trilock.server.domain.errors import (
     WrongStateError,
 )
 from trilock.server.domain.names import AliasRef, BundleRef
-from trilock.server.domain.operation import Operation, Plan
+from trilock.server.domain.operation import Operation, OperationKind, Plan
 from trilock.server.domain.ports import Window
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.gates.bundle_fits import BundleFits
+from trilock.server.operations.pace import Pace, pace_of
 from trilock.server.operations.step import Gate
+from trilock.server.planning.outlook import Change, changes
 from trilock.server.planning.planner import Surroundings, plan_promotion
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release, reserve_release
@@ -46,6 +48,8 @@ class PlannedPromotion:
     report: Report | None
     """None if the bundle could not be judged; the refusal says why."""
     refusal: TrilockError | None
+    changes: tuple[Change, ...]
+    pace: Pace | None
 
 
 def plan_promote(
@@ -78,8 +82,17 @@ def plan_promote(
     report, refusal = _gates(
         runtime, plan, around=around, bundle=recorded, accept_unready=accept_unready
     )
+    with runtime.database.read() as session:
+        before = None if around.live is None else get_bundle(session, around.live.bundle)
+        pace = pace_of(session, alias, kind=OperationKind.PROMOTE)
     return PlannedPromotion(
-        plan=plan, bundle=recorded, around=around, report=report, refusal=refusal
+        plan=plan,
+        bundle=recorded,
+        around=around,
+        report=report,
+        refusal=refusal,
+        changes=changes(before, recorded),
+        pace=pace,
     )
 
 

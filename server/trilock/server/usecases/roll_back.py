@@ -1,23 +1,20 @@
 """Make the rollback target live again. Hard to stop, and boring."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from sqlmodel import Session
 
-from trilock.server.checks.readiness import ReadinessState, readiness
 from trilock.server.domain.errors import (
     BusyError,
     InvalidRequestError,
-    NoSafeTargetError,
-    NotFoundError,
     StaleEtagError,
     TrilockError,
 )
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, Plan
-from trilock.server.domain.release import Cause, LiveRow, Release, ReleaseKind, ReleaseState
+from trilock.server.domain.release import Cause, Release, ReleaseKind
 from trilock.server.operations.history import (
     find_rollback,
     find_rollback_to,
@@ -25,27 +22,19 @@ from trilock.server.operations.history import (
     restored_bundle,
 )
 from trilock.server.planning.planner import plan_rollback
-from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import now_ms
-from trilock.server.store.holds import get_hold
 from trilock.server.store.releases import (
     get_release,
-    list_releases,
     require_live,
     reserve_release,
 )
 from trilock.server.store.requests import request_hash
+from trilock.server.usecases.rollback_target import RollbackTarget, find_target
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
 
-_LOOK_SECONDS: Final = 1.0
-"""How long a rollback waits for outside systems to say that a target is there (I2)."""
-
 _TWICE_MS: Final = 15 * 60 * 1000
 """A rollback within this time of another one is the same one, pressed twice or by two people."""
-
-_HISTORY: Final = 100
-"""How many releases back a target is searched in, when the fixed one is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +43,7 @@ class PlannedRollback:
 
     plan: Plan
     leaves: Release
-    restores: Release
+    target: RollbackTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +66,17 @@ def plan_roll_back(
     with runtime.database.read() as session:
         live = require_live(session, alias)
         leaves = get_release(session, live.release)
-        candidates = list(_candidates(session, live, to_bundle=to_bundle))
-    restores, warnings = _choose(runtime, alias, candidates)
+    target = find_target(runtime, live, to_bundle=to_bundle)
     with runtime.database.read() as session:
         around = surroundings(runtime, session, alias)
-    plan = plan_rollback(around, live=live, restores=restores, warnings=warnings)
-    return PlannedRollback(plan=plan, leaves=leaves, restores=restores)
+    plan = plan_rollback(
+        around,
+        live=live,
+        bundle=target.bundle,
+        restores=target.release,
+        warnings=target.warnings,
+    )
+    return PlannedRollback(plan=plan, leaves=leaves, target=target)
 
 
 def roll_back(
@@ -187,52 +181,3 @@ def _already_done(
         return None
     is_new = now - round(release.started.timestamp() * 1000) < _TWICE_MS
     return find_rollback_to(session, live.release) if is_new else None
-
-
-def _candidates(
-    session: Session, live: LiveRow, *, to_bundle: BundleRef | None
-) -> Iterator[Release]:
-    """Yield what could be restored, the best first: the fixed target, then older ones.
-
-    Only releases that were finalized once: what never was, was never trusted.
-    """
-    seen: set[BundleRef] = {live.bundle}
-    fixed = [] if live.target is None else [get_release(session, live.target)]
-    older = [
-        release
-        for release in list_releases(session, alias=live.alias, offset=0, limit=_HISTORY)
-        if release.ref.number < live.release.number
-    ]
-    for release in [*fixed, *older]:
-        if to_bundle is not None and release.bundle != to_bundle:
-            continue
-        trusted = release.state is ReleaseState.SUPERSEDED
-        if not trusted or release.bundle in seen or get_hold(session, release.bundle) is not None:
-            continue
-        seen.add(release.bundle)
-        yield release
-    if to_bundle is not None and to_bundle not in seen:
-        get_bundle(session, to_bundle)  # a bundle that does not exist is another mistake
-        raise NotFoundError(
-            f"a finalized release of {to_bundle} on {live.alias}",
-            hint="`trilock history` lists what was live; any other bundle has to be promoted",
-        )
-
-
-def _choose(
-    runtime: Runtime, alias: AliasRef, candidates: list[Release]
-) -> tuple[Release, list[str]]:
-    """Return the first candidate that is not known to be gone, and what to warn of."""
-    passed_over: list[str] = []
-    for release in candidates:
-        with runtime.database.read() as session:
-            bundle = get_bundle(session, release.bundle)
-        found = readiness(runtime.connections, bundle, seconds=_LOOK_SECONDS)
-        if found.state is ReadinessState.NOT_READY:
-            passed_over.append(f"{release.bundle}: {'; '.join(found.problems)}")
-            continue
-        warnings = [f"passed over {why}" for why in passed_over]
-        if found.state is ReadinessState.UNPROVEN:
-            warnings.append(f"{release.bundle} is UNPROVEN: {'; '.join(found.problems)}")
-        return release, warnings
-    raise NoSafeTargetError(alias=str(alias), reasons=passed_over)

@@ -11,6 +11,7 @@ from trilock.server.domain.ports import Connections
 from trilock.server.domain.release import LiveRow, ReleaseState
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
+from trilock.server.store.fallbacks import get_fallback, note_fallback
 from trilock.server.store.readiness import put_readiness
 from trilock.server.store.releases import get_live, get_release, list_live
 from trilock.server.store.sinks import list_sinks, note_release_sink
@@ -60,6 +61,7 @@ class Prober:
         for live in lives:
             if live.target is not None:
                 self._look_at(live)
+            self._look_at_fallback(live)
             if live.state is ReleaseState.SOAKING:
                 self._count_staged(live)
 
@@ -72,6 +74,16 @@ class Prober:
         rebuild = (f"a rebuild would miss: {problem}" for problem in found.rebuild_problems)
         with self._database.write() as session:
             put_readiness(session, live, state=found.state, problems=(*found.problems, *rebuild))
+
+    def _look_at_fallback(self, live: LiveRow) -> None:
+        with self._database.read() as session:
+            fallback = get_fallback(session, live.alias)
+            if fallback is None:
+                return
+            bundle = get_bundle(session, fallback.bundle)
+        found = readiness(self._connections, bundle, seconds=_LOOK_SECONDS)
+        with self._database.write() as session:
+            note_fallback(session, fallback, state=found.state, problems=found.problems)
 
     def _count_staged(self, live: LiveRow) -> None:
         with self._database.read() as session:

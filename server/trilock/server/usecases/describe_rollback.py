@@ -1,0 +1,47 @@
+"""A rollback that is not yet: everything that a person wants to know before saying yes."""
+
+from dataclasses import dataclass
+
+from trilock.server.domain.names import AliasRef, BundleRef
+from trilock.server.domain.operation import OperationKind
+from trilock.server.operations.pace import Pace, pace_of
+from trilock.server.planning.outlook import Change, changes, not_undone
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.sinks import ReleaseSink, list_release_sinks, list_sinks
+from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
+from trilock.server.usecases.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedRollback:
+    """A planned rollback, and what it means."""
+
+    planned: PlannedRollback
+    changes: tuple[Change, ...]
+    sinks: tuple[ReleaseSink, ...]
+    """What became of the writes of the release that is left: they go to quarantine."""
+    not_undone: tuple[str, ...]
+    pace: Pace | None
+
+
+def describe_rollback(
+    runtime: Runtime, *, alias: AliasRef, to_bundle: BundleRef | None
+) -> DescribedRollback:
+    """Return what rolling back would do now, and what that means.
+
+    Raises:
+        NotFoundError: Nothing was ever released there.
+        NoSafeTargetError: There is nothing to go back to.
+    """
+    planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle)
+    with runtime.database.read() as session:
+        return DescribedRollback(
+            planned=planned,
+            changes=changes(
+                get_bundle(session, planned.leaves.bundle),
+                get_bundle(session, planned.target.bundle),
+            ),
+            sinks=tuple(list_release_sinks(session, planned.leaves.ref)),
+            not_undone=not_undone(planned.leaves, sinks=list_sinks(session, model=alias.model)),
+            pace=pace_of(session, alias, kind=OperationKind.ROLL_BACK),
+        )
