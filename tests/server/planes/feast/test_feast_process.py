@@ -52,6 +52,13 @@ def hang(request, tell):
     linger(request, tell)
     time.sleep(600)
 
+def stop(request, tell):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+def hang_in_the_repository(request, tell):
+    code = compile("def wait():\\n    import time\\n    time.sleep(600)\\nwait()", "features.py", "exec")
+    exec(code)
+
 JOBS = {name: value for name, value in globals().items() if callable(value)}
 """
 
@@ -154,6 +161,22 @@ def test_a_job_that_hangs_is_ended_with_its_children(
 
     (child,) = [int(word) for word in caught.value.__notes__[0].strip("[{}]").split()[1:]]
     assert gone(child)
+
+
+def test_a_job_that_hangs_says_where(run: Callable[..., list[dict[str, Any]]]) -> None:
+    with pytest.raises(PreconditionError) as caught:
+        run("hang_in_the_repository", timeout=1.5)
+
+    assert str(caught.value) == (
+        "features.py:3: Feast's worker was stopped after 1.5 s (hang in the repository)"
+    )
+
+
+def test_a_job_that_hangs_deaf_is_ended_all_the_same(
+    run: Callable[..., list[dict[str, Any]]],
+) -> None:
+    with pytest.raises(PreconditionError, match=r"was stopped after 0\.5 s \(stop\)"):
+        run("stop", timeout=0.5)
 
 
 def test_a_caller_that_has_had_enough_ends_the_job(tmp_path: Path, quick_jobs: None) -> None:

@@ -1,13 +1,16 @@
 """Capturing from a commit: what the repository's own code may do, and what comes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.feast_repo import ForkWorker, SqliteWorld, feast_warnings, features_py
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.errors import NotFoundError, PreconditionError
+from trilock.server.planes.feast.process import Message
+from trilock.server.planes.feast.repository import capture_folder
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 
@@ -90,6 +93,18 @@ def test_code_that_cannot_be_captured_is_one_line(
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class VanishingWorker:
+    """A job whose process was ended by the repository's code, as if nothing were wrong."""
+
+    def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
+        tell({"progress": "half way"})
+
+
+def test_code_that_ends_its_process_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PreconditionError, match="ended the process it was imported in"):
+        capture_folder(VanishingWorker(), folder=tmp_path, settings={}, project="delay")
 
 
 def test_a_service_that_the_commit_does_not_have_is_not_found(world: SqliteWorld) -> None:

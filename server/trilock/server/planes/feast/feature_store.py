@@ -354,7 +354,7 @@ class FeastFeatureStore:
                 "job": job,
                 "base": str(self._config.folder),
                 "settings": dict(self._config.settings),
-                "registry": registry.url,
+                "registry": {"registry_type": "sql", "path": registry.url},
                 "project": project,
             }
             self._worker.run({**request, **details}, tell=tell)

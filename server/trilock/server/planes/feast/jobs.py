@@ -178,7 +178,7 @@ JOBS: Final[Mapping[str, Callable[[Request, Tell], None]]] = {
 
 
 def _store(request: Request, *, project: str) -> FeatureStore:
-    own = {"project": project, "registry": {"registry_type": "sql", "path": request["registry"]}}
+    own = {"project": project, "registry": request["registry"]}
     config = RepoConfig(**{"provider": "local", **request["settings"], **own})
     config.repo_path = Path(request["base"])
     return FeatureStore(config=config)

@@ -19,12 +19,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final, Protocol
 
 from trilock.server.domain.errors import PreconditionError
+from trilock.server.planes.feast.worker import stopped
 
 Message = Mapping[str, Any]
 """What a job tells: `progress`, `done` (a view) or `error`."""
 
 _WORKER: Final = "trilock.server.planes.feast.worker"
 _TAIL_BYTES: Final = 4096
+_GRACE_S: Final = 1.0
+"""A job that takes too long may say where it is; one that cannot even do that is just ended."""
 
 
 class Worker(Protocol):
@@ -63,11 +66,12 @@ class WorkerProcess:
             finally:
                 os.close(writer)
             expired = threading.Event()
-            alarm = threading.Timer(self._timeout, _stop, (process, expired))
+            alarm = threading.Timer(self._timeout + _GRACE_S, _stop, (process, expired))
             alarm.daemon = True
             alarm.start()
             try:
-                error = _converse(process, request, answers=answers, tell=tell)
+                timed = {**request, "seconds": self._timeout}
+                error = _converse(process, timed, answers=answers, tell=tell)
                 # Not reaped yet: its number stays its own until its group is ended.
                 os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             finally:
@@ -77,13 +81,10 @@ class WorkerProcess:
                 alarm.join()
                 with contextlib.suppress(BrokenPipeError):
                     process.communicate()
-            if expired.is_set():
-                raise PreconditionError(
-                    f"Feast's worker was stopped after {self._timeout:g} s "
-                    f"({request['job'].replace('_', ' ')})"
-                )
             if error is not None:
                 raise PreconditionError(error)
+            if expired.is_set():
+                raise PreconditionError(stopped(request["job"], seconds=self._timeout))
             if process.returncode != 0:
                 raise PreconditionError(_epitaph(process.returncode, noise))
 
