@@ -1,54 +1,41 @@
-"""Findings in words, grouped by how much they weigh; and what a report means for the exit code."""
+"""Reports of the server: as an outcome for every format, in words, and as an exit code."""
 
-from collections.abc import Iterator, Sequence
-from enum import StrEnum
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Final
 
 from trilock.cli.exits import Exit
-from trilock.cli.output import Format, clean, write, write_json
+from trilock.cli.formats import text
+from trilock.cli.outcome import FailOn, Item, Level, Outcome, Section, in_words, waiver_in_words
+from trilock.cli.output import Format, write, write_json
 from trilock.cli.plain import enum_name, plain
-from trilock.cli.words import count
 from trilock.v1.report_pb2 import Finding, Report, Severity, Verdict
 
-_VERDICTS: Final = {
-    Verdict.VERDICT_COMPATIBLE: "compatible",
-    Verdict.VERDICT_COMPATIBLE_WITH_WARNINGS: "compatible, with warnings",
-    Verdict.VERDICT_INCOMPATIBLE: "incompatible",
-    Verdict.VERDICT_UNDECIDABLE: "undecidable: evidence is missing",
+_LEVELS: Final = {
+    Severity.SEVERITY_ERROR: Level.ERROR,
+    Severity.SEVERITY_WARNING: Level.WARNING,
+    Severity.SEVERITY_INFO: Level.NOTE,
 }
-
-_GROUPS: Final = (
-    (Severity.SEVERITY_ERROR, "error"),
-    (Severity.SEVERITY_WARNING, "warning"),
-    (Severity.SEVERITY_INFO, "note"),
-)
-
-
-class FailOn(StrEnum):
-    """The least that makes a check fail."""
-
-    ERROR = "error"
-    WARNING = "warning"
 
 
 def verdict_of(report: Report) -> str:
     """Return the verdict in words."""
-    known = _VERDICTS.get(report.verdict)
-    return known or enum_name(Verdict.DESCRIPTOR, report.verdict).lower()
+    return in_words(_verdict(report))
 
 
 def exit_for_report(report: Report, *, fail_on: FailOn = FailOn.ERROR) -> Exit:
     """Return the exit code of a check with this outcome."""
-    match report.verdict:
-        case Verdict.VERDICT_COMPATIBLE:
-            return Exit.OK
-        case Verdict.VERDICT_COMPATIBLE_WITH_WARNINGS:
-            return Exit.WARNINGS if fail_on is FailOn.WARNING else Exit.OK
-        case Verdict.VERDICT_INCOMPATIBLE:
-            return Exit.INCOMPATIBLE
-        case _:
-            return Exit.ERROR
+    return outcome_of(report, subject="").exit(fail_on=fail_on)
+
+
+def outcome_of(report: Report, *, subject: str) -> Outcome:
+    """Return the outcome of a check that ended in *report*."""
+    section = _section(report, title=subject)
+    return Outcome(
+        title=subject,
+        verdict=section.verdict,
+        sections=(section,),
+        data={"subject": subject, **plain(report)},
+    )
 
 
 def write_report(report: Report, *, subject: str, output: Format) -> None:
@@ -61,28 +48,32 @@ def write_report(report: Report, *, subject: str, output: Format) -> None:
 
 def report_lines(report: Report, *, subject: str) -> Iterator[str]:
     """Yield the verdict and every finding, the heaviest first, waived ones last."""
-    yield clean(f"{subject}: {verdict_of(report)}")
-    for severity, noun in _GROUPS:
-        found = [each for each in report.findings if each.severity == severity and not each.waived]
-        if found:
-            yield f"{count(len(found), noun)}:"
-        yield from _finding_lines(found)
-    waived = [finding for finding in report.findings if finding.waived]
-    if waived:
-        yield f"{len(waived)} waived:"
-    yield from _finding_lines(waived)
+    yield from text.lines(_section(report, title=subject))
 
 
-def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
-    # A view that is made in another way has a finding for each of its features:
-    # how to mend them is said once.
-    for (rule, remedy), alike in groupby(findings, key=lambda one: (one.rule, one.remedy)):
-        for finding in alike:
-            yield clean(f"  {rule}  {finding.path}: {finding.message}")
-            if finding.waived:
-                waiver = finding.waiver
-                yield clean(
-                    f"      waived by {waiver.owner} until {waiver.expire_date}: {waiver.reason}"
-                )
-        if remedy:
-            yield clean(f"      mend: {remedy}")
+def _section(report: Report, *, title: str) -> Section:
+    return Section(
+        title=title,
+        verdict=_verdict(report),
+        items=tuple(_item(finding) for finding in report.findings),
+    )
+
+
+def _item(finding: Finding) -> Item:
+    waiver = finding.waiver
+    return Item(
+        rule=finding.rule,
+        # A severity of a newer server is told as a note: the verdict says what it does.
+        level=_LEVELS.get(finding.severity, Level.NOTE),
+        path=finding.path,
+        message=finding.message,
+        remedy=finding.remedy,
+        waived=finding.waived,
+        waiver=waiver_in_words(owner=waiver.owner, until=waiver.expire_date, reason=waiver.reason)
+        if finding.waived
+        else "",
+    )
+
+
+def _verdict(report: Report) -> str:
+    return enum_name(Verdict.DESCRIPTOR, report.verdict)

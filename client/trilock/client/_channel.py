@@ -10,7 +10,7 @@ from trilock.client._target import Target
 READS: Final = (
     ("AdminService", "GetServerInfo", "ListTokens"),
     ("BundleService", "GetFeatureSchema", "ListFeatureSchemas", "GetBundle", "ListBundles"),
-    ("CheckService", "Check"),
+    ("CheckService", "Check", "GetBaseline"),
     ("DriftService", "ListDrifts"),
     ("FeatureService", "ListFeatureProjects"),
     ("OperationService", "GetOperation", "ListOperations"),

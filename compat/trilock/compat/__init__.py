@@ -5,9 +5,26 @@ runs every rule of `RULES` over the two and returns a `Report`. Standard library
 only, no I/O; user code is never run or unpickled.
 """
 
+from trilock.compat.baseline import baseline_text, parse_baseline
 from trilock.compat.catalog import FOR_OTHERS, RULES
+from trilock.compat.change import (
+    ChangeReport,
+    Judged,
+    Reader,
+    RepositoryDefinitions,
+    SignatureTexts,
+    Standing,
+    check_change,
+    service_readers,
+)
 from trilock.compat.check import check
-from trilock.compat.errors import CompatError, InvalidPolicyError, MalformedSignatureError
+from trilock.compat.errors import (
+    BaselineVersionError,
+    CompatError,
+    InvalidPolicyError,
+    MalformedBaselineError,
+    MalformedSignatureError,
+)
 from trilock.compat.features import Digests, Feature, FeatureSet, InputField
 from trilock.compat.frame import ServingPath
 from trilock.compat.parse_features import parse_features
@@ -22,7 +39,9 @@ from trilock.compat.subject import Consumer, Lineage, Predecessor, Subject
 __all__ = [
     "FOR_OTHERS",
     "RULES",
+    "BaselineVersionError",
     "Category",
+    "ChangeReport",
     "CompatError",
     "Consumer",
     "Digests",
@@ -31,23 +50,33 @@ __all__ = [
     "Finding",
     "InputField",
     "InvalidPolicyError",
+    "Judged",
     "Lineage",
+    "MalformedBaselineError",
     "MalformedSignatureError",
     "Mode",
     "NullPolicy",
     "Policy",
     "Predecessor",
     "RawObject",
+    "Reader",
     "Report",
+    "RepositoryDefinitions",
     "Rule",
     "ServingPath",
     "Severity",
     "Signature",
+    "SignatureTexts",
+    "Standing",
     "Subject",
     "Verdict",
     "Waived",
     "Waiver",
+    "baseline_text",
     "check",
+    "check_change",
+    "parse_baseline",
     "parse_features",
     "parse_signature",
+    "service_readers",
 ]

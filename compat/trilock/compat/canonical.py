@@ -113,7 +113,14 @@ def _semantics(value: Json, *, message: str, outputs: bool) -> Json:
         part = _member_semantics(inner, key=key, shape=shape, outputs=delivered)
         if not _is_default(part) and not (key == "ttl" and part == "0s"):
             form[key] = part
+    if message == "DataSource" and form.get("type") not in _CLASS_MATTERS:
+        # The type says it already; Feast's file registry writes it out, its SQL registry does not.
+        form.pop("data_source_class_type", None)
     return form
+
+
+_CLASS_MATTERS: Final = frozenset({6, 13})
+"""`DataSource.SourceType`: CUSTOM_SOURCE and BATCH_ICEBERG stand for several classes."""
 
 
 _DELIVERED: Final = frozenset({"spec", "features", "feature_columns"})

@@ -8,6 +8,7 @@ from trilock.compat.context import make_context
 from trilock.compat.errors import InvalidPolicyError
 from trilock.compat.policy import Policy
 from trilock.compat.report import Finding, Report, Waived, Waiver
+from trilock.compat.rule import Context, Rule
 from trilock.compat.subject import Consumer, Predecessor, Subject
 
 _DEFAULT = Policy()
@@ -39,7 +40,6 @@ def check(
         InvalidPolicyError: The policy names a rule that does not exist, or there are
             waivers and no *today*.
     """
-    _require_sound(policy, today=today)
     context = make_context(
         subject,
         policy=policy,
@@ -47,7 +47,19 @@ def check(
         consumers=tuple(consumers),
         today=today,
     )
-    findings = {finding for rule in RULES for finding in rule.findings(context)}
+    return judge(context, rules=RULES)
+
+
+def judge(context: Context, *, rules: Sequence[Rule]) -> Report:
+    """Return what *rules* find in *context*, without what its policy waives.
+
+    Raises:
+        InvalidPolicyError: The policy names a rule that does not exist, or there are
+            waivers and no *today*.
+    """
+    policy, today = context.policy, context.today
+    _require_sound(policy, today=today)
+    findings = {finding for rule in rules for finding in rule.findings(context)}
     waived = [
         Waived(finding=finding, waiver=waiver)
         for finding in findings

@@ -1,20 +1,36 @@
 """check: would this work where it is to go live?"""
 
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from trilock.cli.changes import outcome_of_change
 from trilock.cli.commits import full_commit
-from trilock.cli.exits import UsageError
+from trilock.cli.exits import CommandError, Exit, UsageError
+from trilock.cli.extras import call
+from trilock.cli.formats import FORMATS, CheckFormat
 from trilock.cli.grammar import Names, schema
-from trilock.cli.options import Output
-from trilock.cli.output import Format
+from trilock.cli.outcome import FailOn, Outcome
+from trilock.cli.output import say
+from trilock.cli.places import Places
 from trilock.cli.reporting import Command
-from trilock.cli.reports import FailOn, exit_for_report, write_report
+from trilock.cli.reports import outcome_of
 from trilock.cli.session import connected
-from trilock.cli.words import last
+from trilock.cli.words import count, last
 from trilock.client.names import short_alias
-from trilock.v1.check_service_pb2 import Candidate, CheckRequest
+from trilock.compat import (
+    MalformedBaselineError,
+    Reader,
+    RepositoryDefinitions,
+    baseline_text,
+    check_change,
+    parse_baseline,
+    service_readers,
+)
+from trilock.v1.check_service_pb2 import Candidate, CheckRequest, GetBaselineRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +53,8 @@ def check(
         typer.Option(
             "--alias",
             metavar="MODEL[@ALIAS]",
-            help="Where it would go live; production by default.",
+            help="Where it would go live; production by default. With --repo: only what this "
+            "alias reads; every alias by default.",
             show_default=False,
         ),
     ] = None,
@@ -46,7 +63,11 @@ def check(
         str | None, typer.Option(help="A candidate's model version.", show_default=False)
     ] = None,
     service: Annotated[
-        str | None, typer.Option(help="A candidate's feature service.", show_default=False)
+        str | None,
+        typer.Option(
+            help="A candidate's feature service. With --repo: only who reads this one.",
+            show_default=False,
+        ),
     ] = None,
     feature_schema: Annotated[
         str | None,
@@ -61,26 +82,179 @@ def check(
             show_default=False,
         ),
     ] = None,
+    repo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Judge what this Feast repository defines, as it is on disk, for every live "
+            "bundle and every rollback target. Runs the repository's Python.",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge it by this file, without a server.",
+            show_default=False,
+        ),
+    ] = None,
+    write_baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the file: who reads what now, or with --repo what its services deliver.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=1.0, help="Seconds that the repository's Python may take."),
+    ] = 120.0,
     fail_on: Annotated[FailOn, typer.Option(help="Exit with 101 on warnings too.")] = FailOn.ERROR,
-    output: Output = Format.TABLE,
+    output: Annotated[
+        CheckFormat, typer.Option("--output", "-o", help="How the outcome is written to stdout.")
+    ] = CheckFormat.TEXT,
 ) -> None:
-    """Say whether a bundle would work; changes nothing.
+    """Say whether a bundle or a change would work.
 
-    Instead of a bundle, options may describe a tuple that is not recorded yet.
+    A recorded bundle; or a tuple that is not recorded yet, by options; or a
+    Feast repository on disk, by --repo. Changes nothing.
     """
-    with connected(context) as session:
-        request, subject = _request(
-            session.names,
-            bundle=bundle,
-            alias=alias,
-            model_version=model_version,
-            service=service,
-            feature_schema=feature_schema,
-            commit=commit,
+    described = [model_version, feature_schema, commit]
+    if repo is None and baseline is not None:
+        raise UsageError("--baseline is what --repo is judged by: say --repo too")
+    if repo is None and write_baseline is None:
+        with connected(context) as session:
+            request, subject = _request(
+                session.names,
+                bundle=bundle,
+                alias=alias,
+                model_version=model_version,
+                service=service,
+                feature_schema=feature_schema,
+                commit=commit,
+            )
+            report = session.client.checks.Check(request).report
+        _end(outcome_of(report, subject=subject), output=output, fail_on=fail_on)
+    if bundle is not None or any(described):
+        raise UsageError("say a BUNDLE or a candidate, or --repo or --write-baseline, not both")
+    if write_baseline is not None:
+        if baseline is not None:
+            raise UsageError("say --baseline or --write-baseline, not both")
+        if repo is None:
+            content = _server_baseline(context)
+        else:
+            content = baseline_text(service_readers(_read(repo, timeout=timeout)))
+        _write(write_baseline, content)
+        return
+    assert repo is not None  # noqa: S101 - for the type: it was looked at above
+    readers = _from_file(baseline) if baseline is not None else _from_server(context)
+    wanted = _wanted(context, readers, alias=alias, service=service, offline=baseline is not None)
+    change = check_change(
+        _read(repo, timeout=timeout), readers=wanted, today=datetime.now(tz=UTC).date()
+    )
+    outcome = outcome_of_change(change, repository=str(repo), places=Places(repo))
+    _end(outcome, output=output, fail_on=fail_on)
+
+
+def _end(outcome: Outcome, *, output: CheckFormat, fail_on: FailOn) -> None:
+    form = FORMATS[output.value]
+    sys.stdout.write(form.render(outcome))
+    if form.afterwards is not None:
+        form.afterwards(outcome)
+    raise typer.Exit(outcome.exit(fail_on=fail_on))
+
+
+def _read(repo: Path, *, timeout: float) -> RepositoryDefinitions:
+    """Return what the repository defines.
+
+    Raises:
+        CommandError: It cannot be read, or its code raised or took too long: no verdict.
+    """
+    try:
+        found: RepositoryDefinitions = call(
+            "trilock.server.planes.feast.working_tree",
+            "read_repository",
+            repo,
+            purpose="`trilock check --repo`",
+            seconds=timeout,
         )
-        report = session.client.checks.Check(request).report
-    write_report(report, subject=subject, output=output)
-    raise typer.Exit(exit_for_report(report, fail_on=fail_on))
+    except CommandError as error:
+        if error.code is not Exit.FORBIDDEN:
+            raise
+        raise CommandError(
+            f"undecidable: the feature repository {str(repo)!r} cannot be read: {error}",
+            code=Exit.ERROR,
+        ) from error
+    return found
+
+
+def _server_baseline(context: typer.Context) -> str:
+    with connected(context) as session:
+        content: str = session.client.checks.GetBaseline(GetBaselineRequest()).content
+    return content
+
+
+def _from_server(context: typer.Context) -> tuple[Reader, ...]:
+    content = _server_baseline(context)
+    try:
+        return parse_baseline(content)
+    except MalformedBaselineError as error:
+        raise CommandError(f"the server's baseline: {error}", code=Exit.ERROR) from error
+
+
+def _from_file(file: Path) -> tuple[Reader, ...]:
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(file)!r} cannot be read: {error}") from error
+    try:
+        return parse_baseline(content)
+    except MalformedBaselineError as error:
+        raise UsageError(f"{file}: {error}") from error
+
+
+def _wanted(
+    context: typer.Context,
+    readers: tuple[Reader, ...],
+    *,
+    alias: str | None,
+    service: str | None,
+    offline: bool,
+) -> tuple[Reader, ...]:
+    """Return the readers that the options ask for.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if alias is not None:
+        models = sorted({reader.alias.split("/")[1] for reader in readers if reader.alias})
+        if offline:
+            full = Names(lambda: models).alias(alias)
+        else:
+            with connected(context) as session:
+                full = session.names.alias(alias)
+        readers = tuple(reader for reader in readers if reader.alias == full)
+        if not readers:
+            raise UsageError(f"nothing is live on {short_alias(full)}")
+    if service is not None:
+        known = sorted({reader.service for reader in readers})
+        readers = tuple(reader for reader in readers if reader.service == service)
+        if not readers:
+            raise UsageError(
+                f"nobody reads feature service {service!r}; there is: {', '.join(known) or 'none'}"
+            )
+    return readers
+
+
+def _write(file: Path, content: str) -> None:
+    readers = parse_baseline(content)
+    try:
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{str(file)!r} cannot be written: {error.strerror}") from error
+    say(f"wrote {file}: {count(len(readers), 'reader')}")
 
 
 def _request(
@@ -103,7 +277,7 @@ def _request(
         return CheckRequest(alias=full, bundle=name), f"bundle {last(name)} on {short_alias(full)}"
     if not model_version or bool(service) == bool(feature_schema):
         raise UsageError(
-            "say a BUNDLE, or --model-version with either --service or --feature-schema"
+            "say a BUNDLE, or --model-version with either --service or --feature-schema, or --repo"
         )
     full = names.alias(alias)
     candidate = Candidate(

@@ -1,16 +1,15 @@
 """serve, init, doctor, migrate, backup: what is done on the server's machine, without a server."""
 
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from trilock.cli.exits import CommandError, Exit, exit_for_reason
+from trilock.cli.exits import CommandError, Exit
+from trilock.cli.extras import call
 from trilock.cli.options import Config, Output
 from trilock.cli.output import Format, encodable, write, write_json, write_table
 from trilock.cli.reporting import Command
-from trilock.server.domain.errors import TrilockError
 
 
 def register(app: typer.Typer) -> None:
@@ -76,21 +75,5 @@ def _path(config: str | None) -> Path | None:
 
 
 def _call(name: str, *arguments: object, **named: object) -> Any:  # noqa: ANN401 - see each command
-    """Call a function of `trilock.server.commands`, imported now since it imports a lot.
-
-    Raises:
-        CommandError: The extra is missing, or the function refused.
-    """
-    try:
-        function = getattr(importlib.import_module("trilock.server.commands"), name)
-        return function(*arguments, **named)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("trilock"):
-            raise
-        raise CommandError(
-            f"`trilock {name}` needs an extra ({error.name} is missing): "
-            "pip install 'trilock[server]'",
-            code=Exit.ERROR,
-        ) from error
-    except TrilockError as error:
-        raise CommandError(str(error), code=exit_for_reason(error.reason)) from error
+    """Call a function of `trilock.server.commands`."""
+    return call("trilock.server.commands", name, *arguments, purpose=f"`trilock {name}`", **named)

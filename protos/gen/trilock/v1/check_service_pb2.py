@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from trilock.v1 import report_pb2 as trilock_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etrilock/v1/check_service.proto\x12\ntrilock.v1\x1a\x17trilock/v1/report.proto\"f\n\x0c\x43heckRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x10\n\x06\x62undle\x18\x02 \x01(\tH\x00\x12*\n\tcandidate\x18\x03 \x01(\x0b\x32\x15.trilock.v1.CandidateH\x00\x42\t\n\x07subject\"f\n\tCandidate\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x04 \x01(\t\"3\n\rCheckResponse\x12\"\n\x06report\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Report2L\n\x0c\x43heckService\x12<\n\x05\x43heck\x12\x18.trilock.v1.CheckRequest\x1a\x19.trilock.v1.CheckResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etrilock/v1/check_service.proto\x12\ntrilock.v1\x1a\x17trilock/v1/report.proto\"f\n\x0c\x43heckRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x10\n\x06\x62undle\x18\x02 \x01(\tH\x00\x12*\n\tcandidate\x18\x03 \x01(\x0b\x32\x15.trilock.v1.CandidateH\x00\x42\t\n\x07subject\"f\n\tCandidate\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x04 \x01(\t\"3\n\rCheckResponse\x12\"\n\x06report\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Report\"#\n\x12GetBaselineRequest\x12\r\n\x05model\x18\x01 \x01(\t\"&\n\x13GetBaselineResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t2\x9c\x01\n\x0c\x43heckService\x12<\n\x05\x43heck\x12\x18.trilock.v1.CheckRequest\x1a\x19.trilock.v1.CheckResponse\x12N\n\x0bGetBaseline\x12\x1e.trilock.v1.GetBaselineRequest\x1a\x1f.trilock.v1.GetBaselineResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -28,6 +28,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_CANDIDATE']._serialized_end=277
   _globals['_CHECKRESPONSE']._serialized_start=279
   _globals['_CHECKRESPONSE']._serialized_end=330
-  _globals['_CHECKSERVICE']._serialized_start=332
-  _globals['_CHECKSERVICE']._serialized_end=408
+  _globals['_GETBASELINEREQUEST']._serialized_start=332
+  _globals['_GETBASELINEREQUEST']._serialized_end=367
+  _globals['_GETBASELINERESPONSE']._serialized_start=369
+  _globals['_GETBASELINERESPONSE']._serialized_end=407
+  _globals['_CHECKSERVICE']._serialized_start=410
+  _globals['_CHECKSERVICE']._serialized_end=566
 # @@protoc_insertion_point(module_scope)

@@ -91,3 +91,41 @@ class CheckResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["report", b"report"]) -> None: ...
 
 global___CheckResponse = CheckResponse
+
+@typing.final
+class GetBaselineRequest(google.protobuf.message.Message):
+    """GetBaselineRequest says whose."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """model is the only model to look at; empty for every one."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
+
+global___GetBaselineRequest = GetBaselineRequest
+
+@typing.final
+class GetBaselineResponse(google.protobuf.message.Message):
+    """GetBaselineResponse is a baseline."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: builtins.int
+    content: builtins.str
+    """content is the text of a baseline file: JSON with the version of its format
+    in it, the same text for the same releases.
+    """
+    def __init__(
+        self,
+        *,
+        content: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content"]) -> None: ...
+
+global___GetBaselineResponse = GetBaselineResponse

@@ -20,6 +20,11 @@ class CheckServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_check__service__pb2.CheckRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_check__service__pb2.CheckResponse.FromString,
                 )
+        self.GetBaseline = channel.unary_unary(
+                '/trilock.v1.CheckService/GetBaseline',
+                request_serializer=trilock_dot_v1_dot_check__service__pb2.GetBaselineRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_check__service__pb2.GetBaselineResponse.FromString,
+                )
 
 
 class CheckServiceServicer(object):
@@ -39,6 +44,20 @@ class CheckServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBaseline(self, request, context):
+        """GetBaseline returns who must go on working when a feature repository
+        changes: every live bundle and every rollback target, with its features as
+        recorded and the policy that it is checked by. A change is judged on it
+        where the repository is, now or later and without a server.
+
+        Errors include:
+        - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
+        is no longer in the server's settings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CheckServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -46,6 +65,11 @@ def add_CheckServiceServicer_to_server(servicer, server):
                     servicer.Check,
                     request_deserializer=trilock_dot_v1_dot_check__service__pb2.CheckRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_check__service__pb2.CheckResponse.SerializeToString,
+            ),
+            'GetBaseline': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBaseline,
+                    request_deserializer=trilock_dot_v1_dot_check__service__pb2.GetBaselineRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_check__service__pb2.GetBaselineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -72,5 +96,22 @@ class CheckService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.CheckService/Check',
             trilock_dot_v1_dot_check__service__pb2.CheckRequest.SerializeToString,
             trilock_dot_v1_dot_check__service__pb2.CheckResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetBaseline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.CheckService/GetBaseline',
+            trilock_dot_v1_dot_check__service__pb2.GetBaselineRequest.SerializeToString,
+            trilock_dot_v1_dot_check__service__pb2.GetBaselineResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

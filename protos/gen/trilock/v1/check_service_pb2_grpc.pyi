@@ -34,6 +34,20 @@ class CheckServiceStub:
       answer.
     """
 
+    GetBaseline: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.check_service_pb2.GetBaselineRequest,
+        trilock.v1.check_service_pb2.GetBaselineResponse,
+    ]
+    """GetBaseline returns who must go on working when a feature repository
+    changes: every live bundle and every rollback target, with its features as
+    recorded and the policy that it is checked by. A change is judged on it
+    where the repository is, now or later and without a server.
+
+    Errors include:
+    - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
+      is no longer in the server's settings.
+    """
+
 class CheckServiceAsyncStub:
     """CheckService says whether things would work together. It changes nothing."""
 
@@ -48,6 +62,20 @@ class CheckServiceAsyncStub:
     - NOT_FOUND: the bundle, or a part of the tuple, does not exist.
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): what must be looked at does not
       answer.
+    """
+
+    GetBaseline: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.check_service_pb2.GetBaselineRequest,
+        trilock.v1.check_service_pb2.GetBaselineResponse,
+    ]
+    """GetBaseline returns who must go on working when a feature repository
+    changes: every live bundle and every rollback target, with its features as
+    recorded and the policy that it is checked by. A change is judged on it
+    where the repository is, now or later and without a server.
+
+    Errors include:
+    - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
+      is no longer in the server's settings.
     """
 
 class CheckServiceServicer(metaclass=abc.ABCMeta):
@@ -66,6 +94,22 @@ class CheckServiceServicer(metaclass=abc.ABCMeta):
         - NOT_FOUND: the bundle, or a part of the tuple, does not exist.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): what must be looked at does not
           answer.
+        """
+
+    @abc.abstractmethod
+    def GetBaseline(
+        self,
+        request: trilock.v1.check_service_pb2.GetBaselineRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.check_service_pb2.GetBaselineResponse, collections.abc.Awaitable[trilock.v1.check_service_pb2.GetBaselineResponse]]:
+        """GetBaseline returns who must go on working when a feature repository
+        changes: every live bundle and every rollback target, with its features as
+        recorded and the policy that it is checked by. A change is judged on it
+        where the repository is, now or later and without a server.
+
+        Errors include:
+        - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
+          is no longer in the server's settings.
         """
 
 def add_CheckServiceServicer_to_server(servicer: CheckServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

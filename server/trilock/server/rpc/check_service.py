@@ -1,11 +1,18 @@
 """CheckService."""
 
-from trilock.compat import Report
-from trilock.server.domain.names import AliasRef, BundleRef, FeatureSchemaRef, service_name
+from trilock.compat import Report, baseline_text
+from trilock.server.domain.names import (
+    AliasRef,
+    BundleRef,
+    FeatureSchemaRef,
+    model_name,
+    service_name,
+)
 from trilock.server.rpc.convert import report_to_proto
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import REGISTRY_VERSION, REVISION, validating
 from trilock.server.usecases.check_bundle import check_bundle, check_candidate
+from trilock.server.usecases.make_baseline import make_baseline
 from trilock.v1 import check_service_pb2, check_service_pb2_grpc
 
 
@@ -59,3 +66,12 @@ class CheckService(Service, check_service_pb2_grpc.CheckServiceServicer):
             service=service,
             pipeline_revision=revision,
         )
+
+    async def GetBaseline(
+        self, request: check_service_pb2.GetBaselineRequest, _context: Context
+    ) -> check_service_pb2.GetBaselineResponse:
+        """See check_service.proto."""
+        with validating() as check:
+            model = check.optional("model", request.model, model_name)
+        readers = await self.threads.slow(make_baseline, self.runtime, model=model)
+        return check_service_pb2.GetBaselineResponse(content=baseline_text(readers))

@@ -50,6 +50,7 @@ _METHODS: Final = {
     ),
     Role.CHECK: (
         "CheckService/Check",
+        "CheckService/GetBaseline",
         "ReleaseService/PlanPromotion",
         "ReleaseService/PlanRollback",
         # Keys and rows are the user's data, which a serving process need not read here.

@@ -56,8 +56,8 @@ def stop(request, tell):
     os.kill(os.getpid(), signal.SIGSTOP)
 
 def hang_in_the_repository(request, tell):
-    code = compile("def wait():\\n    import time\\n    time.sleep(600)\\nwait()", "features.py", "exec")
-    exec(code)
+    lines = ["def wait():", "    import time", "    time.sleep(600)", "wait()"]
+    exec(compile(chr(10).join(lines), "features.py", "exec"))
 
 JOBS = {name: value for name, value in globals().items() if callable(value)}
 """

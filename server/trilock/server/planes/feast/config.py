@@ -103,6 +103,22 @@ def read_config(file: Path) -> FeastConfig:
         PreconditionError: It cannot be read, or names something that trilock cannot work with.
     """
     file = file.absolute()
+    document = read_settings(file)
+    return FeastConfig(
+        file=file,
+        project=document["project"],
+        registry=_registry(document.get("registry", "data/registry.db"), file=file),
+        online=_online(document.get("online_store", {}), file=file),
+        settings=document,
+    )
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Return all of *file*, which names a project; what it says of stores is not looked at.
+
+    Raises:
+        PreconditionError: It cannot be read, or names no project.
+    """
     try:
         document = yaml.safe_load(os.path.expandvars(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
@@ -114,13 +130,7 @@ def read_config(file: Path) -> FeastConfig:
         raise PreconditionError(f"{file.name} is not YAML{where}", file=file) from None
     if not isinstance(document, dict) or not isinstance(document.get("project"), str):
         raise PreconditionError(f"{file.name} names no project", file=file)
-    return FeastConfig(
-        file=file,
-        project=document["project"],
-        registry=_registry(document.get("registry", "data/registry.db"), file=file),
-        online=_online(document.get("online_store", {}), file=file),
-        settings=document,
-    )
+    return document
 
 
 def _registry(entry: object, *, file: Path) -> RegistryConfig:

@@ -77,7 +77,6 @@ def main(*, answers: int, jobs: str) -> None:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     with os.fdopen(answers, "w") as out:
-
         one_by_one = threading.Lock()
 
         def tell(message: Mapping[str, Any]) -> None:

@@ -1,0 +1,54 @@
+"""Say who must go on working when a feature repository changes. Changes nothing."""
+
+from trilock.compat import Policy, Reader, SignatureTexts, Standing
+from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.names import AliasRef, ModelName
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.policies import policy_with_waivers
+from trilock.server.store.releases import get_release, list_live
+from trilock.server.usecases.runtime import Runtime
+
+
+def make_baseline(runtime: Runtime, *, model: ModelName | None) -> tuple[Reader, ...]:
+    """Return every live bundle and every rollback target, as they were recorded.
+
+    Outside systems are not asked: what serves is what was recorded, and whether
+    it is still so is for readiness to say.
+
+    Args:
+        runtime: What to work on.
+        model: Only this model's; None for all.
+
+    Raises:
+        UnknownConnectionError: A model is not in the settings any more.
+    """
+    with runtime.database.read() as session:
+        found: list[tuple[AliasRef, Standing, Bundle, Policy]] = []
+        for live in list_live(session, model=model):
+            policy = policy_with_waivers(session, live.alias)
+            bundle = get_bundle(session, live.bundle)
+            found.append((live.alias, Standing.LIVE, bundle, policy))
+            if live.target is not None:
+                target = get_bundle(session, get_release(session, live.target).bundle)
+                found.append((live.alias, Standing.TARGET, target, policy))
+    return tuple(
+        _reader(runtime, bundle, alias=alias, standing=standing, policy=policy)
+        for alias, standing, bundle, policy in found
+    )
+
+
+def _reader(
+    runtime: Runtime, bundle: Bundle, *, alias: AliasRef, standing: Standing, policy: Policy
+) -> Reader:
+    model, capture = bundle.model_version, bundle.feature_schema.capture
+    return Reader(
+        name=str(bundle.ref),
+        standing=standing,
+        alias=str(alias),
+        model_version=model.version,
+        project=capture.project,
+        service=capture.service,
+        signature=SignatureTexts(inputs=model.inputs, outputs=model.outputs, params=model.params),
+        policy=policy,
+        objects=runtime.connections.planes(alias.model).features.describe(capture),
+    )
