@@ -79,7 +79,7 @@ def test_a_repository_is_judged_by_the_server_s_readers(
     assert run.code == 100
     mend = "deploy side by side, which touches no other bundle, or keep what the other one reads"
     wind = "the model expects 'wind' (double), but 'delay_v1' does not deliver it"
-    before, live = "models/delay/bundles/1", "models/delay/bundles/2"
+    old, live = "models/delay/bundles/1", "models/delay/bundles/2"
     target = "delay@production, rollback target: bundle 1, model version 1"
     assert run.out.splitlines() == [
         "feature repository repo, Feast project flights: incompatible",
@@ -89,7 +89,7 @@ def test_a_repository_is_judged_by_the_server_s_readers(
         f"      mend: {mend}",
         f"{target}, feature service delay_v1: incompatible",
         "1 error:",
-        f"  CON001  {before}/wind: {before} would break (FIT001): {wind} (repo/feature_store.yaml:1)",
+        f"  CON001  {old}/wind: {old} would break (FIT001): {wind} (repo/feature_store.yaml:1)",
         f"      mend: {mend}",
         "breaks delay@production: bundle 2 is live",
         "destroys a rollback path: delay@production could no longer go back to bundle 1",
@@ -194,8 +194,8 @@ def test_warnings_fail_if_they_are_asked_to(
             PreconditionError("features.py:2: ValueError: broken"),
             1,
             (
-                "undecidable: the feature repository 'repo' cannot be read: features.py:2: ValueError:"
-                " broken"
+                "undecidable: the feature repository 'repo' cannot be read: features.py:2:"
+                " ValueError: broken"
             ),
         ),
         (NotFoundError("repo/feature_store.yaml"), 2, "repo/feature_store.yaml does not exist"),
