@@ -3,7 +3,8 @@
 A plane that the converger is still driving deviates for a reason of our own, so
 it is not looked at. A Feast project is asked for a token that moves with every
 byte, and its definitions are compared only when that moved: materializing moves
-the token, and is no drift.
+the token, and is no drift. Nor is the same code with other bytes: a serialised
+transformation carries the folder that it was loaded from.
 """
 
 import logging
@@ -11,9 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from trilock.compat import parse_features
 from trilock.server.domain.bundle import Bundle, FeatureSchema
 from trilock.server.domain.drift import Deviation
-from trilock.server.domain.errors import TrilockError
+from trilock.server.domain.errors import (
+    NotFoundError,
+    PlaneUnavailableError,
+    PreconditionError,
+    TrilockError,
+)
 from trilock.server.domain.names import BundleRef
 from trilock.server.domain.ports import Connections, Planes
 from trilock.server.domain.release import LiveRow
@@ -157,7 +164,10 @@ class DriftCheck:
         if self._tokens.get(key) == token:
             return None
         found = features.definition(capture, project=project)
-        if found == capture.definition_digest:
+        # Equal code that was applied from another folder has other bytes.
+        if found == capture.definition_digest or _digests(
+            looking.planes, schema, project=project
+        ) == (schema.contract_digest, schema.semantics_digest, schema.docs_digest):
             self._tokens[key] = token
             return None
         return Deviation(
@@ -191,16 +201,33 @@ def _alias(looking: _Looking, resource: str) -> Deviation | None:
     )
 
 
+def _digests(planes: Planes, schema: FeatureSchema, *, project: str) -> tuple[str, str, str] | None:
+    """Return contract, semantics and docs digest of what *project* has under that service."""
+    service = schema.capture.service
+    try:
+        capture = planes.features.capture_project(project=project, service=service)
+    except (NotFoundError, PreconditionError) as error:
+        if isinstance(error, PlaneUnavailableError):
+            raise
+        return None  # there is no such service, or not all that it needs
+    digests = parse_features(planes.features.describe(capture), service=service).digests
+    return digests.contract, digests.semantics, digests.docs
+
+
 def _held(looking: _Looking, deviation: Deviation) -> BundleRef | None:
     """Return the bundle on hold that is what was found; None if it is none of them."""
     for bundle in looking.held:
         if deviation.plane == MODEL_ALIAS:
             is_it = bundle.model_version.version == deviation.found
         else:
+            schema = bundle.feature_schema
             project = deviation.resource.removeprefix(_named(""))
-            capture = bundle.feature_schema.capture
-            found = looking.planes.features.definition(capture, project=project)
-            is_it = found == capture.definition_digest
+            found = _digests(looking.planes, schema, project=project)
+            # Whoever puts it back may have mended a description.
+            is_it = found is not None and found[:2] == (
+                schema.contract_digest,
+                schema.semantics_digest,
+            )
         if is_it:
             return bundle.ref
     return None

@@ -5,13 +5,16 @@ look alike (research/feast.md, section 3.5). PostgreSQL hashes where the bytes a
 """
 
 import hashlib
+from typing import Final
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import ColumnElement, func, literal, literal_column, select, union_all
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from trilock.server.planes.feast.registry import RegistrySession
 from trilock.server.planes.feast.registry_tables import OBJECTS
 from trilock.server.planes.feast.sql_registry import SqlSession
+
+_COMMA: Final[ColumnElement[str]] = literal_column("','")
 
 
 def token(session: RegistrySession, project: str) -> str:
@@ -30,11 +33,12 @@ def _on_postgres(session: SqlSession, project: str) -> str:
         select(
             literal(at).label("at"),
             func.string_agg(
-                aggregate_order_by(table.name + func.md5(table.proto), table.name), ","
+                table.name + func.md5(table.proto), aggregate_order_by(_COMMA, table.name)
             ).label("objects"),
         ).where(table.project == project)
         for at, table in enumerate(OBJECTS.values())
     ]
     every = union_all(*parts).subquery()
-    query = select(func.md5(func.string_agg(aggregate_order_by(every.c.objects, every.c.at), ";")))
+    objects = func.string_agg(every.c.objects, aggregate_order_by(_COMMA, every.c.at))
+    query = select(func.md5(objects))
     return str(session.connection.execute(query).scalar() or "")
