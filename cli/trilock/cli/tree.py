@@ -168,6 +168,8 @@ def _sink(sink: ReleaseSink) -> str:
         parts.append(f"{count(sink.merged_rows, 'row')} merged")
     if sink.kept_rows:
         parts.append(f"{count(sink.kept_rows, 'row')} not merged: written by others since")
+    if sink.undo_unavailable:
+        parts.append(f"what it wrote stays: {sink.undo_unavailable}")
     return ", ".join(parts)
 
 

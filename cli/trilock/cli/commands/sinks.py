@@ -21,6 +21,8 @@ _Name = Annotated[
     ),
 ]
 
+_NO_UNDO = "unavailable: append-only, and no column trilock_release says which rows are whose"
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
@@ -42,6 +44,21 @@ def register_sink(
         list[str] | None,
         typer.Option(help="A key column; may be repeated. None for an append-only table."),
     ] = None,
+    live_view: Annotated[
+        bool,
+        typer.Option(
+            "--live-view",
+            help="Keep a view TABLE_live: the table with the staged rows of the live release.",
+        ),
+    ] = False,
+    release_column: Annotated[
+        bool,
+        typer.Option(
+            "--release-column",
+            help="Add the column trilock_release, without which a finalized release stays in "
+            "an append-only table.",
+        ),
+    ] = False,
     dry_run: DryRun = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -53,6 +70,8 @@ def register_sink(
             table=table,
             keys=key or [],
             validate_only=dry_run,
+            live_view=live_view,
+            add_release_column=release_column,
         )
         sink = session.client.sinks.RegisterSink(request).sink
     _write(sink, output=output)
@@ -102,6 +121,8 @@ def _write(sink: Sink, *, output: Format) -> None:
             ("connection", sink.connection),
             ("table", sink.table),
             ("keys", ", ".join(sink.keys) or "append-only"),
+            ("undo after finalize", "yes" if sink.undoable else _NO_UNDO),
+            *([("live view", sink.live_view)] if sink.live_view else []),
         ],
     )
     rows = [

@@ -244,6 +244,7 @@ def upgrade() -> None:
         sa.Column("table", sa.String(255), nullable=False),
         sa.Column("keys", _JSON, nullable=False),
         sa.Column("columns", _JSON, nullable=False),
+        sa.Column("live_view", sa.Boolean(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("creator", sa.String(128), nullable=False),
         sa.Column("altered_ms", sa.BigInteger(), nullable=True),

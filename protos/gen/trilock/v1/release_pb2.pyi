@@ -209,6 +209,7 @@ class ReleaseSink(google.protobuf.message.Message):
     REPLACED_ROWS_FIELD_NUMBER: builtins.int
     KEPT_ROWS_FIELD_NUMBER: builtins.int
     QUARANTINE_DIGEST_FIELD_NUMBER: builtins.int
+    UNDO_UNAVAILABLE_FIELD_NUMBER: builtins.int
     sink: builtins.str
     """sink is `models/{model}/sinks/{sink}`."""
     state: builtins.str
@@ -229,6 +230,10 @@ class ReleaseSink(google.protobuf.message.Message):
     """
     quarantine_digest: builtins.str
     """quarantine_digest is over the quarantined rows, in key order."""
+    undo_unavailable: builtins.str
+    """undo_unavailable is why what it wrote stays in the table although it was
+    rolled back; empty if it does not.
+    """
     def __init__(
         self,
         *,
@@ -239,8 +244,9 @@ class ReleaseSink(google.protobuf.message.Message):
         replaced_rows: builtins.int = ...,
         kept_rows: builtins.int = ...,
         quarantine_digest: builtins.str = ...,
+        undo_unavailable: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["kept_rows", b"kept_rows", "merged_rows", b"merged_rows", "quarantine_digest", b"quarantine_digest", "replaced_rows", b"replaced_rows", "sink", b"sink", "staged_rows", b"staged_rows", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kept_rows", b"kept_rows", "merged_rows", b"merged_rows", "quarantine_digest", b"quarantine_digest", "replaced_rows", b"replaced_rows", "sink", b"sink", "staged_rows", b"staged_rows", "state", b"state", "undo_unavailable", b"undo_unavailable"]) -> None: ...
 
 global___ReleaseSink = ReleaseSink
 

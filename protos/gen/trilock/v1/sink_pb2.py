@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15trilock/v1/sink.proto\x12\ntrilock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x04Sink\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\'\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x16.trilock.v1.SinkColumn\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\":\n\nSinkColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15trilock/v1/sink.proto\x12\ntrilock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x01\n\x04Sink\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\'\n\x07\x63olumns\x18\x05 \x03(\x0b\x32\x16.trilock.v1.SinkColumn\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63reator\x18\x07 \x01(\t\x12\x11\n\tlive_view\x18\x08 \x01(\t\x12\x10\n\x08undoable\x18\t \x01(\x08\":\n\nSinkColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,7 +23,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.sink_pb2', _glob
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_SINK']._serialized_start=71
-  _globals['_SINK']._serialized_end=247
-  _globals['_SINKCOLUMN']._serialized_start=249
-  _globals['_SINKCOLUMN']._serialized_end=307
+  _globals['_SINK']._serialized_end=284
+  _globals['_SINKCOLUMN']._serialized_start=286
+  _globals['_SINKCOLUMN']._serialized_end=344
 # @@protoc_insertion_point(module_scope)

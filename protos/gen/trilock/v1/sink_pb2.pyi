@@ -26,6 +26,8 @@ class Sink(google.protobuf.message.Message):
     COLUMNS_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     CREATOR_FIELD_NUMBER: builtins.int
+    LIVE_VIEW_FIELD_NUMBER: builtins.int
+    UNDOABLE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/sinks/{sink}`."""
     connection: builtins.str
@@ -34,6 +36,14 @@ class Sink(google.protobuf.message.Message):
     """table is `table` or `schema.table`, unquoted."""
     creator: builtins.str
     """creator is the principal that registered it."""
+    live_view: builtins.str
+    """live_view is the view that shows the table with the staged rows of the live
+    release; empty if there is none.
+    """
+    undoable: builtins.bool
+    """undoable is whether it can be told which rows of the table are a finalized
+    release's: false for an append-only table without a release column.
+    """
     @property
     def keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """keys are the columns that identify a row; none for an append-only table."""
@@ -56,9 +66,11 @@ class Sink(google.protobuf.message.Message):
         columns: collections.abc.Iterable[global___SinkColumn] | None = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         creator: builtins.str = ...,
+        live_view: builtins.str = ...,
+        undoable: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["columns", b"columns", "connection", b"connection", "create_time", b"create_time", "creator", b"creator", "keys", b"keys", "name", b"name", "table", b"table"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "connection", b"connection", "create_time", b"create_time", "creator", b"creator", "keys", b"keys", "live_view", b"live_view", "name", b"name", "table", b"table", "undoable", b"undoable"]) -> None: ...
 
 global___Sink = Sink
 

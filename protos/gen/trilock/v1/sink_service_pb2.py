@@ -17,43 +17,43 @@ from trilock.v1 import receipt_pb2 as trilock_dot_v1_dot_receipt__pb2
 from trilock.v1 import sink_pb2 as trilock_dot_v1_dot_sink__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtrilock/v1/sink_service.proto\x12\ntrilock.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18trilock/v1/receipt.proto\x1a\x15trilock/v1/sink.proto\"k\n\x13RegisterSinkRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"6\n\x14RegisterSinkResponse\x12\x1e\n\x04sink\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Sink\"\x1e\n\x0eGetSinkRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0fGetSinkResponse\x12\x1e\n\x04sink\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Sink\"H\n\x10ListSinksRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListSinksResponse\x12\x1f\n\x05sinks\x18\x01 \x03(\x0b\x32\x10.trilock.v1.Sink\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x11GetReceiptRequest\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\";\n\x12GetReceiptResponse\x12%\n\x08receipts\x18\x01 \x03(\x0b\x32\x13.trilock.v1.Receipt\"7\n\x16ListReceiptRowsRequest\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\"?\n\x17ListReceiptRowsResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.trilock.v1.ReceiptRow\";\n\x1aListQuarantinedRowsRequest\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\"+\n\x1bListQuarantinedRowsResponse\x12\x0c\n\x04rows\x18\x01 \x03(\t\"|\n\x14PurgeReceiptsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12-\n\nolder_than\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x15PurgeReceiptsResponse\x12)\n\x06purged\x18\x01 \x03(\x0b\x32\x19.trilock.v1.PurgedReceipt\"=\n\rPurgedReceipt\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t2\xd9\x04\n\x0bSinkService\x12Q\n\x0cRegisterSink\x12\x1f.trilock.v1.RegisterSinkRequest\x1a .trilock.v1.RegisterSinkResponse\x12\x42\n\x07GetSink\x12\x1a.trilock.v1.GetSinkRequest\x1a\x1b.trilock.v1.GetSinkResponse\x12H\n\tListSinks\x12\x1c.trilock.v1.ListSinksRequest\x1a\x1d.trilock.v1.ListSinksResponse\x12K\n\nGetReceipt\x12\x1d.trilock.v1.GetReceiptRequest\x1a\x1e.trilock.v1.GetReceiptResponse\x12\\\n\x0fListReceiptRows\x12\".trilock.v1.ListReceiptRowsRequest\x1a#.trilock.v1.ListReceiptRowsResponse0\x01\x12h\n\x13ListQuarantinedRows\x12&.trilock.v1.ListQuarantinedRowsRequest\x1a\'.trilock.v1.ListQuarantinedRowsResponse0\x01\x12T\n\rPurgeReceipts\x12 .trilock.v1.PurgeReceiptsRequest\x1a!.trilock.v1.PurgeReceiptsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtrilock/v1/sink_service.proto\x12\ntrilock.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18trilock/v1/receipt.proto\x1a\x15trilock/v1/sink.proto\"\x9a\x01\n\x13RegisterSinkRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nconnection\x18\x02 \x01(\t\x12\r\n\x05table\x18\x03 \x01(\t\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x11\n\tlive_view\x18\x06 \x01(\x08\x12\x1a\n\x12\x61\x64\x64_release_column\x18\x07 \x01(\x08\"6\n\x14RegisterSinkResponse\x12\x1e\n\x04sink\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Sink\"\x1e\n\x0eGetSinkRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0fGetSinkResponse\x12\x1e\n\x04sink\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Sink\"H\n\x10ListSinksRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListSinksResponse\x12\x1f\n\x05sinks\x18\x01 \x03(\x0b\x32\x10.trilock.v1.Sink\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x11GetReceiptRequest\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\";\n\x12GetReceiptResponse\x12%\n\x08receipts\x18\x01 \x03(\x0b\x32\x13.trilock.v1.Receipt\"7\n\x16ListReceiptRowsRequest\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\"?\n\x17ListReceiptRowsResponse\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.trilock.v1.ReceiptRow\";\n\x1aListQuarantinedRowsRequest\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\"+\n\x1bListQuarantinedRowsResponse\x12\x0c\n\x04rows\x18\x01 \x03(\t\"|\n\x14PurgeReceiptsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12-\n\nolder_than\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x15PurgeReceiptsResponse\x12)\n\x06purged\x18\x01 \x03(\x0b\x32\x19.trilock.v1.PurgedReceipt\"=\n\rPurgedReceipt\x12\x0f\n\x07release\x18\x01 \x01(\t\x12\x0c\n\x04sink\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t2\xd9\x04\n\x0bSinkService\x12Q\n\x0cRegisterSink\x12\x1f.trilock.v1.RegisterSinkRequest\x1a .trilock.v1.RegisterSinkResponse\x12\x42\n\x07GetSink\x12\x1a.trilock.v1.GetSinkRequest\x1a\x1b.trilock.v1.GetSinkResponse\x12H\n\tListSinks\x12\x1c.trilock.v1.ListSinksRequest\x1a\x1d.trilock.v1.ListSinksResponse\x12K\n\nGetReceipt\x12\x1d.trilock.v1.GetReceiptRequest\x1a\x1e.trilock.v1.GetReceiptResponse\x12\\\n\x0fListReceiptRows\x12\".trilock.v1.ListReceiptRowsRequest\x1a#.trilock.v1.ListReceiptRowsResponse0\x01\x12h\n\x13ListQuarantinedRows\x12&.trilock.v1.ListQuarantinedRowsRequest\x1a\'.trilock.v1.ListQuarantinedRowsResponse0\x01\x12T\n\rPurgeReceipts\x12 .trilock.v1.PurgeReceiptsRequest\x1a!.trilock.v1.PurgeReceiptsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.sink_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_REGISTERSINKREQUEST']._serialized_start=126
-  _globals['_REGISTERSINKREQUEST']._serialized_end=233
-  _globals['_REGISTERSINKRESPONSE']._serialized_start=235
-  _globals['_REGISTERSINKRESPONSE']._serialized_end=289
-  _globals['_GETSINKREQUEST']._serialized_start=291
-  _globals['_GETSINKREQUEST']._serialized_end=321
-  _globals['_GETSINKRESPONSE']._serialized_start=323
-  _globals['_GETSINKRESPONSE']._serialized_end=372
-  _globals['_LISTSINKSREQUEST']._serialized_start=374
-  _globals['_LISTSINKSREQUEST']._serialized_end=446
-  _globals['_LISTSINKSRESPONSE']._serialized_start=448
-  _globals['_LISTSINKSRESPONSE']._serialized_end=525
-  _globals['_GETRECEIPTREQUEST']._serialized_start=527
-  _globals['_GETRECEIPTREQUEST']._serialized_end=577
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=579
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=638
-  _globals['_LISTRECEIPTROWSREQUEST']._serialized_start=640
-  _globals['_LISTRECEIPTROWSREQUEST']._serialized_end=695
-  _globals['_LISTRECEIPTROWSRESPONSE']._serialized_start=697
-  _globals['_LISTRECEIPTROWSRESPONSE']._serialized_end=760
-  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_start=762
-  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_end=821
-  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_start=823
-  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_end=866
-  _globals['_PURGERECEIPTSREQUEST']._serialized_start=868
-  _globals['_PURGERECEIPTSREQUEST']._serialized_end=992
-  _globals['_PURGERECEIPTSRESPONSE']._serialized_start=994
-  _globals['_PURGERECEIPTSRESPONSE']._serialized_end=1060
-  _globals['_PURGEDRECEIPT']._serialized_start=1062
-  _globals['_PURGEDRECEIPT']._serialized_end=1123
-  _globals['_SINKSERVICE']._serialized_start=1126
-  _globals['_SINKSERVICE']._serialized_end=1727
+  _globals['_REGISTERSINKREQUEST']._serialized_start=127
+  _globals['_REGISTERSINKREQUEST']._serialized_end=281
+  _globals['_REGISTERSINKRESPONSE']._serialized_start=283
+  _globals['_REGISTERSINKRESPONSE']._serialized_end=337
+  _globals['_GETSINKREQUEST']._serialized_start=339
+  _globals['_GETSINKREQUEST']._serialized_end=369
+  _globals['_GETSINKRESPONSE']._serialized_start=371
+  _globals['_GETSINKRESPONSE']._serialized_end=420
+  _globals['_LISTSINKSREQUEST']._serialized_start=422
+  _globals['_LISTSINKSREQUEST']._serialized_end=494
+  _globals['_LISTSINKSRESPONSE']._serialized_start=496
+  _globals['_LISTSINKSRESPONSE']._serialized_end=573
+  _globals['_GETRECEIPTREQUEST']._serialized_start=575
+  _globals['_GETRECEIPTREQUEST']._serialized_end=625
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=627
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=686
+  _globals['_LISTRECEIPTROWSREQUEST']._serialized_start=688
+  _globals['_LISTRECEIPTROWSREQUEST']._serialized_end=743
+  _globals['_LISTRECEIPTROWSRESPONSE']._serialized_start=745
+  _globals['_LISTRECEIPTROWSRESPONSE']._serialized_end=808
+  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_start=810
+  _globals['_LISTQUARANTINEDROWSREQUEST']._serialized_end=869
+  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_start=871
+  _globals['_LISTQUARANTINEDROWSRESPONSE']._serialized_end=914
+  _globals['_PURGERECEIPTSREQUEST']._serialized_start=916
+  _globals['_PURGERECEIPTSREQUEST']._serialized_end=1040
+  _globals['_PURGERECEIPTSRESPONSE']._serialized_start=1042
+  _globals['_PURGERECEIPTSRESPONSE']._serialized_end=1108
+  _globals['_PURGEDRECEIPT']._serialized_start=1110
+  _globals['_PURGEDRECEIPT']._serialized_end=1171
+  _globals['_SINKSERVICE']._serialized_start=1174
+  _globals['_SINKSERVICE']._serialized_end=1775
 # @@protoc_insertion_point(module_scope)

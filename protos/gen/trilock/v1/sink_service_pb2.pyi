@@ -26,6 +26,8 @@ class RegisterSinkRequest(google.protobuf.message.Message):
     TABLE_FIELD_NUMBER: builtins.int
     KEYS_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    LIVE_VIEW_FIELD_NUMBER: builtins.int
+    ADD_RELEASE_COLUMN_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/sinks/{sink}`. Required."""
     connection: builtins.str
@@ -34,6 +36,14 @@ class RegisterSinkRequest(google.protobuf.message.Message):
     """table is `table` or `schema.table`, unquoted. Required."""
     validate_only: builtins.bool
     """validate_only checks the table and records nothing."""
+    live_view: builtins.bool
+    """live_view keeps a view `{table}_live`: the table with the staged rows of the
+    live release. Registering again without it drops the view.
+    """
+    add_release_column: builtins.bool
+    """add_release_column adds the text column `trilock_release` if it is not there:
+    without it a finalized release cannot be taken out of an append-only table.
+    """
     @property
     def keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """keys are the columns that identify a row; none for an append-only table."""
@@ -46,8 +56,10 @@ class RegisterSinkRequest(google.protobuf.message.Message):
         table: builtins.str = ...,
         keys: collections.abc.Iterable[builtins.str] | None = ...,
         validate_only: builtins.bool = ...,
+        live_view: builtins.bool = ...,
+        add_release_column: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "keys", b"keys", "name", b"name", "table", b"table", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["add_release_column", b"add_release_column", "connection", b"connection", "keys", b"keys", "live_view", b"live_view", "name", b"name", "table", b"table", "validate_only", b"validate_only"]) -> None: ...
 
 global___RegisterSinkRequest = RegisterSinkRequest
 

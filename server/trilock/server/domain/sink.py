@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from trilock.client.sinks.layout import RELEASE_COLUMN
 from trilock.server.domain.names import SinkRef
 
 
@@ -34,6 +35,13 @@ class Sink:
     """When it was registered again with other columns, the last time; None if never."""
     alterer: str | None = None
     """Who did that."""
+    live_view: bool = False
+    """Whether a view `<table>_live` shows the table with the live release's staged rows."""
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it can be told which rows of the table are a finalized release's."""
+        return bool(self.keys) or any(column.name == RELEASE_COLUMN for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,6 +257,7 @@ def _release_sink(sink: ReleaseSink) -> release_pb2.ReleaseSink:
         replaced_rows=merged.get("replaced", 0),
         kept_rows=merged.get("kept", 0),
         quarantine_digest=staged.get("digest", ""),
+        undo_unavailable=sink.counts.get("undo_unavailable", {}).get("why", ""),
     )
 
 
@@ -452,6 +453,8 @@ def sink_to_proto(sink: Sink) -> sink_pb2.Sink:
         ],
         create_time=timestamp(sink.created),
         creator=sink.creator,
+        live_view=f"{sink.table}_live" if sink.live_view else "",
+        undoable=sink.undoable,
     )
 
 

@@ -49,6 +49,8 @@ class SinkService(Service, sink_service_pb2_grpc.SinkServiceServicer):
             connection=connection,
             table=table,
             keys=keys,
+            live_view=request.live_view,
+            add_release_column=request.add_release_column,
             validate_only=request.validate_only,
             principal=current_principal().name,
         )

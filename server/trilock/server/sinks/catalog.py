@@ -4,7 +4,7 @@ A `Catalog` looks tables up, makes and drops them, and takes a fence from
 whoever holds it; everything else in this package is the same for both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +73,40 @@ class Catalog(Protocol):
 
     def exists(self, session: Session, relation: Relation) -> bool:
         """Return whether the table is there."""
+        ...
+
+    def add_column(self, session: Session, table: Table, name: str) -> None:
+        """Add a column of text to the user's table. In a transaction.
+
+        Raises:
+            RefusedError: It may not.
+            LockTimeoutError: Others hold the table.
+        """
+        ...
+
+    def view_owner(self, session: Session, view: Relation) -> str | None:
+        """Return the sink whose live view *view* is; None if it is not there, or not ours."""
+        ...
+
+    def make_view(
+        self,
+        session: Session,
+        view: Relation,
+        query: str,
+        *,
+        columns: Sequence[str],
+        sink: str,
+        table: Relation,
+    ) -> None:
+        """Make, or replace, the live view of *sink*; whoever may read the table may read it.
+
+        Raises:
+            LockTimeoutError: Readers hold the old one.
+        """
+        ...
+
+    def drop_view(self, session: Session, view: Relation) -> None:
+        """Drop a live view. Idempotent."""
         ...
 
     def before_merge(self, session: Session, shape: Shape) -> None:

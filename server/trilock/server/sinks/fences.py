@@ -197,6 +197,10 @@ def own_tables(own: str, *, number: str, moment: str) -> list[str]:
             "epoch bigint NOT NULL, state text NOT NULL, PRIMARY KEY (sink, epoch))"
         ),
         (
+            f"CREATE TABLE IF NOT EXISTS {own.format('shown')} "
+            "(sink text NOT NULL PRIMARY KEY, epoch bigint NOT NULL)"
+        ),
+        (
             f"CREATE TABLE IF NOT EXISTS {own.format('batch')} (number {number}, "
             "sink text NOT NULL, epoch bigint NOT NULL, batch_id text NOT NULL, "
             f"rows bigint NOT NULL, mode text NOT NULL, written {moment} NOT NULL, "

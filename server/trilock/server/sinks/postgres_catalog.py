@@ -1,7 +1,7 @@
 """PostgreSQL: a stopped writer must not stop a rollback, so its session is ended."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -59,6 +59,11 @@ _WRITERS: Final = """
     FROM pg_class c CROSS JOIN aclexplode(c.relacl) x
     WHERE c.oid = %(table)s::regclass AND x.privilege_type = 'INSERT' AND x.grantee <> c.relowner
 """
+_READERS: Final = _WRITERS.replace("'INSERT'", "'SELECT'")
+
+_LIVE_VIEW: Final = "trilock live view of "
+_VIEW_MS: Final = 150
+_ALTER_MS: Final = 2000
 
 # 0 is a prepared transaction, which has no session.
 _END_BLOCKERS: Final = (
@@ -216,6 +221,62 @@ class PostgresCatalog:
                 {"schema": relation.schema, "name": relation.name},
             )
         )
+
+    def add_column(self, session: Session, table: Table, name: str) -> None:
+        """See Catalog."""
+        session.execute(f"SET LOCAL lock_timeout = '{_ALTER_MS}ms'")
+        session.execute(
+            f"ALTER TABLE {self._dialect.relation(table.relation)} "
+            f"ADD COLUMN {self._dialect.quote(name)} text"
+        )
+
+    def view_owner(self, session: Session, view: Relation) -> str | None:
+        """See Catalog."""
+        found = session.rows(
+            "SELECT obj_description(c.oid, 'pg_class') FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE c.relkind = 'v' AND n.nspname = %(schema)s AND c.relname = %(name)s",
+            {"schema": view.schema, "name": view.name},
+        )
+        comment = found[0][0] if found else None
+        if comment is None or not comment.startswith(_LIVE_VIEW):
+            return None
+        return str(comment).removeprefix(_LIVE_VIEW)
+
+    def make_view(
+        self,
+        session: Session,
+        view: Relation,
+        query: str,
+        *,
+        columns: Sequence[str],
+        sink: str,
+        table: Relation,
+    ) -> None:
+        """See Catalog."""
+        name = self._dialect.relation(view)
+        # A reader that takes long would hold up every later one behind this statement.
+        session.execute(f"SET LOCAL lock_timeout = '{_VIEW_MS}ms'")
+        there = [
+            column
+            for (column,) in session.rows(
+                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%(view)s) "
+                "AND attnum > 0 ORDER BY attnum",
+                {"view": self._literal(view)},
+            )
+        ]
+        if there != list(columns[: len(there)]):
+            # REPLACE can add columns at the end, and nothing else.
+            self.drop_view(session, view)
+        session.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+        session.execute(f"COMMENT ON VIEW {name} IS '{_LIVE_VIEW}{sink}'")
+        for (role,) in session.rows(_READERS, {"table": self._literal(table)}):
+            session.execute(f"GRANT SELECT ON {name} TO {role or 'PUBLIC'}")
+        session.execute("SET LOCAL lock_timeout = DEFAULT")
+
+    def drop_view(self, session: Session, view: Relation) -> None:
+        """See Catalog."""
+        session.execute(f"DROP VIEW IF EXISTS {self._dialect.relation(view)}")
 
     def before_merge(self, session: Session, shape: Shape) -> None:
         """See Catalog."""

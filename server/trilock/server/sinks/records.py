@@ -8,6 +8,7 @@ from trilock.client.sinks.session import Session
 from trilock.server.domain.errors import NotFoundError, SinkError
 from trilock.server.domain.receipt import Receipt, WrittenRow
 from trilock.server.domain.sink import Sink
+from trilock.server.sinks import live_view
 from trilock.server.sinks.catalog import Catalog
 from trilock.server.sinks.fences import Fence, Fences
 from trilock.server.sinks.receipt import backfill_sql, count_rows, read_totals, stream_rows
@@ -67,6 +68,7 @@ class SqlSinkRecords:
             if fence.state is not EpochState.CLOSED:
                 raise SinkError(sink=name, problems=[f"epoch {epoch} is {fence.state}"])
             there = self._catalog.exists(session, fence.shape.staging)
+            live_view.forget_epoch(self._catalog, session, fence.shape, sink=name)
             self._catalog.drop(session, fence.shape, sink=name, epoch=epoch)
             return there
 

@@ -5,6 +5,7 @@ what was done is read from the fence row, which changes in the transaction
 that does it.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -16,7 +17,7 @@ from trilock.client.sinks.layout import (
     release_name,
     staging_name,
 )
-from trilock.client.sinks.session import ConflictError, LostError, Session
+from trilock.client.sinks.session import ConflictError, LockTimeoutError, LostError, Session
 from trilock.server.domain.errors import CannotUndoError, SinkError
 from trilock.server.domain.sink import (
     MergeCounts,
@@ -26,6 +27,7 @@ from trilock.server.domain.sink import (
     StagedRows,
     UndoCounts,
 )
+from trilock.server.sinks import live_view
 from trilock.server.sinks.catalog import Catalog, Table
 from trilock.server.sinks.fences import Fence, Fences
 from trilock.server.sinks.merge import Checkpoint, MergeStoppedError, merge_range
@@ -40,6 +42,8 @@ _MERGE_SECONDS: Final = 10.0
 """How long `merge` does: ending a batch makes its writer repeat it."""
 _RANGE: Final = 100_000
 _ATTEMPTS: Final = 20
+_VIEW_ATTEMPTS: Final = 20
+"""Each waits a moment only, so that no reader of the view waits longer."""
 
 
 class SqlSinkDatabase:
@@ -73,6 +77,33 @@ class SqlSinkDatabase:
                 raise SinkError(sink=table, problems=problems)
             return found.columns
 
+    def add_release_column(self, *, table: str, keys: tuple[str, ...]) -> None:
+        """See SinkDatabase."""
+        with self._session(table) as session, session.transaction():
+            found = self._catalog.find(session, table=table, keys=keys)
+            if found is None:
+                raise SinkError(sink=table, problems=["there is no such table"])
+            if RELEASE_COLUMN not in {column.name for column in found.columns}:
+                self._catalog.add_column(session, found, RELEASE_COLUMN)
+
+    def set_live_view(self, sink: Sink) -> None:
+        """See SinkDatabase."""
+        with self._session(sink) as session:
+            _patiently(lambda: self._set_live_view(session, sink))
+
+    def show(self, sink: Sink, *, epoch: int) -> None:
+        """See SinkDatabase."""
+        with self._session(sink) as session, session.transaction():
+            self._catalog.prepare(session)
+            live_view.show(session, sink=str(sink.ref), epoch=epoch)
+
+    def shown(self, sink: Sink) -> int | None:
+        """See SinkDatabase."""
+        with self._session(sink) as session:
+            if not self._catalog.prepared(session):
+                return None
+            return live_view.shown(session, sink=str(sink.ref))
+
     def state(self, sink: Sink, *, epoch: int) -> EpochState | None:
         """See SinkDatabase."""
         with self._session(sink) as session:
@@ -81,11 +112,22 @@ class SqlSinkDatabase:
 
     def open_staged(self, sink: Sink, *, epoch: int) -> None:
         """See SinkDatabase."""
-        with self._session(sink) as session, session.transaction():
+        with self._session(sink) as session:
+            _patiently(lambda: self._open_staged(session, sink, epoch=epoch))
+
+    def _open_staged(self, session: Session, sink: Sink, *, epoch: int) -> None:
+        with session.transaction():
             self._catalog.prepare(session)
             fence = _fences(session, sink, epoch=epoch).read(lock=True)
             if fence is None:
                 self._open(session, sink, epoch=epoch, state=EpochState.STAGED)
+                if sink.live_view:
+                    live_view.make_view(
+                        self._catalog,
+                        session,
+                        self._current(session, sink, exact=True),
+                        sink=str(sink.ref),
+                    )
             elif fence.state not in {EpochState.STAGED, EpochState.MERGING}:
                 raise SinkError(
                     sink=str(sink.ref), problems=[f"epoch {epoch} is {fence.state} already"]
@@ -135,6 +177,7 @@ class SqlSinkDatabase:
             if fence is not None and fence.shape and self._has_staging(session, fence):
                 staging = session.dialect.relation(fence.shape.staging)
                 if not session.rows(f"SELECT 1 FROM {staging} LIMIT 1"):  # noqa: S608 - quoted
+                    live_view.forget_epoch(self._catalog, session, fence.shape, sink=str(sink.ref))
                     self._catalog.drop(session, fence.shape, sink=str(sink.ref), epoch=epoch)
 
     def count_staged(self, sink: Sink, *, epoch: int) -> StagedCount:
@@ -222,6 +265,19 @@ class SqlSinkDatabase:
         self._catalog.make(session, table, shape, sink=name, epoch=epoch)
         self._checkpoint("open:made")
         _fences(session, sink, epoch=epoch).insert(state, shape=shape)
+
+    def _set_live_view(self, session: Session, sink: Sink) -> None:
+        name = str(sink.ref)
+        with session.transaction():
+            table = self._current(session, sink, exact=True)
+            if not sink.live_view:
+                live_view.drop_view(self._catalog, session, table.relation, sink=name)
+                return
+            self._catalog.prepare(session)
+            problems = live_view.problems_of_view(self._catalog, session, table, sink=name)
+            if problems:
+                raise SinkError(sink=name, problems=problems)
+            live_view.make_view(self._catalog, session, table, sink=name)
 
     def _current(self, session: Session, sink: Sink, *, exact: bool) -> Table:
         """Return the sink's table.
@@ -313,3 +369,13 @@ class SqlSinkDatabase:
 
 def _fences(session: Session, sink: Sink, *, epoch: int) -> Fences:
     return Fences(session, sink=str(sink.ref), epoch=epoch)
+
+
+def _patiently(change: Callable[[], None]) -> None:
+    """Call *change* again while readers of the live view hold it."""
+    for _ in range(_VIEW_ATTEMPTS - 1):
+        try:
+            return change()
+        except LockTimeoutError:
+            continue
+    return change()

@@ -1,7 +1,7 @@
 """SQLite: a sink's database is a file, and never trilock's own."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,8 @@ _CREATE_TABLE: Final = re.compile(
     r"""CREATE\ TABLE\s+(?:"(?:[^"]|"")*"|`(?:[^`]|``)*`|'(?:[^']|'')*'|\[[^\]]*\]|[^\s("]+)""",
     re.VERBOSE,
 )
+
+_LIVE_VIEW: Final = re.compile(r"/\* trilock live view of (\S+) \*/")
 
 
 class SqliteCatalog:
@@ -153,10 +155,49 @@ class SqliteCatalog:
         """See Catalog."""
         return bool(
             session.rows(
-                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name",
+                "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = :name",
                 {"name": relation.name},
             )
         )
+
+    def add_column(self, session: Session, table: Table, name: str) -> None:
+        """See Catalog."""
+        dialect = session.dialect
+        session.execute(
+            f"ALTER TABLE {dialect.relation(table.relation)} ADD COLUMN {dialect.quote(name)} text"
+        )
+
+    def view_owner(self, session: Session, view: Relation) -> str | None:
+        """See Catalog."""
+        found = session.rows(
+            "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = :name",
+            {"name": view.name},
+        )
+        marked = _LIVE_VIEW.search(found[0][0]) if found else None
+        return marked.group(1) if marked else None
+
+    def make_view(
+        self,
+        session: Session,
+        view: Relation,
+        query: str,
+        *,
+        columns: Sequence[str],
+        sink: str,
+        table: Relation,
+    ) -> None:
+        """See Catalog."""
+        del columns, table
+        self.drop_view(session, view)
+        # SQLite keeps the text as it is, comments too.
+        session.execute(
+            f"CREATE VIEW {session.dialect.relation(view)} AS "
+            f"/* trilock live view of {sink} */ {query}"
+        )
+
+    def drop_view(self, session: Session, view: Relation) -> None:
+        """See Catalog."""
+        session.execute(f"DROP VIEW IF EXISTS {session.dialect.relation(view)}")
 
     def before_merge(self, session: Session, shape: Shape) -> None:
         """See Catalog."""

@@ -72,6 +72,7 @@ def record_sink(
     table: str,
     keys: tuple[str, ...],
     columns: tuple[SinkColumn, ...],
+    live_view: bool = False,
     creator: str,
 ) -> Sink:
     """Record the sink; the same again changes nothing, but for columns that were altered.
@@ -88,23 +89,43 @@ def record_sink(
             table=table,
             keys=list(keys),
             columns=codec.columns_to_json(columns),
+            live_view=live_view,
             created_ms=now_ms(),
             creator=creator,
         )
         session.add(row)
         session.flush()
-    elif (row.connection, row.table, tuple(row.keys)) != (connection, table, keys):
-        raise AlreadyExistsError(
-            str(ref),
-            what=f"as table {row.table!r} of {row.connection!r} with keys {', '.join(row.keys)}",
-        )
-    elif codec.columns_from_json(row.columns) != columns:
+    else:
+        _require_same(row, ref, connection=connection, table=table, keys=keys)
+    if (codec.columns_from_json(row.columns), row.live_view) != (columns, live_view):
+        row.live_view = live_view
         row.columns = codec.columns_to_json(columns)
         row.altered_ms = now_ms()
         row.alterer = creator
         session.add(row)
         session.flush()
     return _to_domain(row)
+
+
+def require_same_table(session: Session, sink: Sink) -> None:
+    """Do nothing if the name is free, or stands for the same table and keys.
+
+    Raises:
+        AlreadyExistsError: The name is taken by another table, or by other keys.
+    """
+    row = session.get(SinkRow, (sink.ref.model, sink.ref.sink))
+    if row is not None:
+        _require_same(row, sink.ref, connection=sink.connection, table=sink.table, keys=sink.keys)
+
+
+def _require_same(
+    row: SinkRow, ref: SinkRef, *, connection: str, table: str, keys: tuple[str, ...]
+) -> None:
+    if (row.connection, row.table, tuple(row.keys)) != (connection, table, keys):
+        raise AlreadyExistsError(
+            str(ref),
+            what=f"as table {row.table!r} of {row.connection!r} with keys {', '.join(row.keys)}",
+        )
 
 
 def note_release_sink(
@@ -198,4 +219,5 @@ def _to_domain(row: SinkRow) -> Sink:
         creator=row.creator,
         altered=to_optional_datetime(row.altered_ms),
         alterer=row.alterer,
+        live_view=row.live_view,
     )

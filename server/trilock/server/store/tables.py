@@ -282,6 +282,7 @@ class SinkRow(SQLModel, table=True):
     table: str = Field(max_length=255)
     keys: list[str] = _json()
     columns: list[dict[str, Any]] = _json()
+    live_view: bool
     created_ms: int = _big()
     creator: str = Field(max_length=128)
     altered_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045

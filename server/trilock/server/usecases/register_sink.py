@@ -1,12 +1,15 @@
 """Check a downstream table, and record it as a sink."""
 
+from dataclasses import replace
+
+from trilock.client.sinks.layout import RELEASE_COLUMN
 from trilock.server.convergence.projections.sinks import Sinks
 from trilock.server.domain.names import SinkRef
 from trilock.server.domain.sink import Sink
 from trilock.server.store.clock import now_ms, to_datetime
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import list_live
-from trilock.server.store.sinks import record_sink
+from trilock.server.store.sinks import record_sink, require_same_table
 from trilock.server.usecases.runtime import Runtime
 
 
@@ -17,6 +20,8 @@ def register_sink(
     connection: str,
     table: str,
     keys: tuple[str, ...],
+    live_view: bool = False,
+    add_release_column: bool = False,
     validate_only: bool,
     principal: str,
 ) -> Sink:
@@ -25,6 +30,18 @@ def register_sink(
     Writers of the releases that are live already are let in as soon as the
     sink's fences have followed.
 
+    Args:
+        runtime: What use cases work on.
+        sink: Its name.
+        connection: Name of a connection in the settings.
+        table: `table` or `schema.table`.
+        keys: None for an append-only table.
+        live_view: Whether to keep a view `<table>_live`; False drops one that was kept.
+        add_release_column: Whether to add the column that an append-only table needs to
+            be undone, if it has none.
+        validate_only: Check, and change nothing.
+        principal: Who registers it.
+
     Raises:
         UnknownConnectionError: The settings have no such model or connection.
         SinkError: The table cannot be a sink; all problems are listed.
@@ -32,17 +49,27 @@ def register_sink(
         PlaneUnavailableError: The database does not answer.
     """
     runtime.require_model(sink.model)
-    columns = runtime.connections.sink_database(connection).inspect(table=table, keys=keys)
+    database = runtime.connections.sink_database(connection)
+    columns = database.inspect(table=table, keys=keys)
+    wanted = Sink(
+        ref=sink,
+        connection=connection,
+        table=table,
+        keys=keys,
+        columns=columns,
+        live_view=live_view,
+        created=to_datetime(now_ms()),
+        creator=principal,
+    )
     if validate_only:
-        return Sink(
-            ref=sink,
-            connection=connection,
-            table=table,
-            keys=keys,
-            columns=columns,
-            created=to_datetime(now_ms()),
-            creator=principal,
-        )
+        return wanted
+    if add_release_column and RELEASE_COLUMN not in {column.name for column in columns}:
+        database.add_release_column(table=table, keys=keys)
+        wanted = replace(wanted, columns=database.inspect(table=table, keys=keys))
+    with runtime.database.read() as session:
+        # A name that is taken is refused before anything is made for it.
+        require_same_table(session, wanted)
+    database.set_live_view(wanted)
     with runtime.database.write() as session:
         recorded = record_sink(
             session,
@@ -50,7 +77,8 @@ def register_sink(
             connection=connection,
             table=table,
             keys=keys,
-            columns=columns,
+            columns=wanted.columns,
+            live_view=live_view,
             creator=principal,
         )
         for live in list_live(session, model=sink.model):

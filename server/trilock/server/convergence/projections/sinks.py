@@ -93,6 +93,8 @@ class Sinks:
         match release.state:
             case ReleaseState.SOAKING:
                 database.open_staged(sink, epoch=epoch)
+                if sink.live_view:
+                    database.show(sink, epoch=epoch)
             case ReleaseState.FINALIZING | ReleaseState.FINALIZED:
                 # A rollback's release never staged, nor did one to a sink that is newer.
                 if state is None:
@@ -117,6 +119,13 @@ class Sinks:
 
     def _state(self, sink: Sink, release: Release) -> EpochState | None:
         return self._connections.sink_database(sink.connection).state(sink, epoch=release.epoch)
+
+    def _is_hidden(self, sink: Sink, release: Release) -> bool:
+        """Whether the live view does not show what the live release stages."""
+        if release.state is not ReleaseState.SOAKING or not sink.live_view:
+            return False
+        shown = self._connections.sink_database(sink.connection).shown(sink)
+        return shown != release.epoch
 
     def _unsettled(
         self, live: LiveRow, troubles: _Troubles
@@ -144,7 +153,8 @@ class Sinks:
                     continue
                 if state is None and release.ended is not None:
                     continue  # the sink was registered after this release had ended
-                if state != wanted or noted.get((release.ref, sink.ref)) != wanted:
+                is_noted = noted.get((release.ref, sink.ref)) == wanted
+                if state != wanted or not is_noted or self._is_hidden(sink, release):
                     yield release, sink, state
 
 

@@ -26,6 +26,33 @@ class SinkDatabase(Protocol):
         """
         ...
 
+    def add_release_column(self, *, table: str, keys: tuple[str, ...]) -> None:
+        """Add the column that says which rows are whose, if it is not there.
+
+        Raises:
+            SinkError: There is no such table, or it may not be altered.
+            PlaneUnavailableError: The database does not answer, or others hold the table.
+        """
+        ...
+
+    def set_live_view(self, sink: Sink) -> None:
+        """Make `<table>_live`, or drop it, as *sink* says. Idempotent.
+
+        It is the table overlaid with what the shown epoch stages.
+
+        Raises:
+            SinkError: Something else has its name.
+        """
+        ...
+
+    def show(self, sink: Sink, *, epoch: int) -> None:
+        """Have the live view show what *epoch* stages, and nothing else's. Idempotent."""
+        ...
+
+    def shown(self, sink: Sink) -> int | None:
+        """Return the epoch that the live view shows while it is staged; None for none yet."""
+        ...
+
     def state(self, sink: Sink, *, epoch: int) -> EpochState | None:
         """Return what the fence says to writers of *epoch*; None if it has no row."""
         ...
