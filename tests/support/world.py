@@ -247,10 +247,10 @@ class World:
         with self.database.read() as session:
             return require_live(session, ALIAS)
 
-    def writer(self, release: ReleaseRef) -> SinkWriter:
+    def writer(self, release: ReleaseRef, *, sink: SinkRef = SINK) -> SinkWriter:
         with self.database.read() as session:
             epoch = get_release(session, release).epoch
-        return SinkWriter(self.warehouse_url, sink=str(SINK), epoch=epoch)
+        return SinkWriter(self.warehouse_url, sink=str(sink), epoch=epoch)
 
     def write(self, release: ReleaseRef, **delays: float) -> None:
         with self.writer(release) as writer:
