@@ -69,7 +69,7 @@ def test_an_append_only_sink_is_warned_of() -> None:
 
     assert plan.warnings == (
         (
-            "models/delay/sinks/predictions has no key columns: "
+            "models/delay/sinks/predictions is append-only and has no release column: "
             "rows of this release cannot be undone once finalized"
         ),
     )

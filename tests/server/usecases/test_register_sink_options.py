@@ -120,8 +120,8 @@ def test_a_preview_says_what_will_stay(tmp_path: Path) -> None:
         assert in_the_soak == ()
         assert finalized == (
             (
-                f"what {left} wrote to log of warehouse stays: undo is unavailable, it is append-only "
-                "and has no release column"
+                f"what {left} wrote to log of warehouse stays: undo is unavailable, "
+                "it is append-only and has no release column"
             ),
         )
         assert "undo is unavailable" in noted.counts["undo_unavailable"]["why"]
