@@ -19,6 +19,7 @@ def test_case(case: Case) -> None:
         policy=case.policy,
         predecessors=case.predecessors(),
         consumers=case.consumers,
+        shared=case.shared_states(),
         today=TODAY,
     )
 

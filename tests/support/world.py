@@ -108,6 +108,14 @@ class World:
     def has_mirror(self, alias: AliasRef) -> bool:
         return alias == ALIAS
 
+    def mirror_readers(self, alias: AliasRef) -> tuple[str, ...]:
+        del alias
+        return ()
+
+    def mirrors_read(self, model: str) -> tuple[AliasRef, ...]:
+        del model
+        return ()
+
     def planes(self, model: str) -> Planes:
         if model != MODEL:
             raise UnknownConnectionError(kind="model", name=model, known=self.models())

@@ -34,7 +34,7 @@ from trilock.compat.raw import RawObject
 from trilock.compat.report import Category, Finding, Report, Severity, Verdict, Waived, Waiver
 from trilock.compat.rule import Rule
 from trilock.compat.signature import Signature
-from trilock.compat.subject import Consumer, Lineage, Predecessor, Subject
+from trilock.compat.subject import Consumer, Lineage, Predecessor, SharedState, Subject
 
 __all__ = [
     "FOR_OTHERS",
@@ -65,6 +65,7 @@ __all__ = [
     "Rule",
     "ServingPath",
     "Severity",
+    "SharedState",
     "Signature",
     "SignatureTexts",
     "Standing",

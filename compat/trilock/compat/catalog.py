@@ -8,6 +8,7 @@ from trilock.compat.rule import Rule
 from trilock.compat.rules import (
     con001_consumer_unserved,
     con002_consumer_meaning,
+    con003_shared_features,
     evi001_evidence_missing,
     evi002_predecessor_unknown,
     evi003_consumer_unknown,
@@ -25,6 +26,7 @@ from trilock.compat.rules import (
 RULES: Final[tuple[Rule, ...]] = (
     con001_consumer_unserved.RULE,
     con002_consumer_meaning.RULE,
+    con003_shared_features.RULE,
     evi001_evidence_missing.RULE,
     evi002_predecessor_unknown.RULE,
     evi003_consumer_unknown.RULE,

@@ -9,7 +9,7 @@ from trilock.compat.errors import InvalidPolicyError
 from trilock.compat.policy import Policy
 from trilock.compat.report import Finding, Report, Waived, Waiver
 from trilock.compat.rule import Context, Rule
-from trilock.compat.subject import Consumer, Predecessor, Subject
+from trilock.compat.subject import Consumer, Predecessor, SharedState, Subject
 
 _DEFAULT = Policy()
 
@@ -20,6 +20,7 @@ def check(
     policy: Policy = _DEFAULT,
     predecessors: Sequence[Predecessor] = (),
     consumers: Sequence[Consumer] = (),
+    shared: Sequence[SharedState] = (),
     today: date | None = None,
 ) -> Report:
     """Return whether *subject* may be served, with everything that speaks against it.
@@ -30,6 +31,8 @@ def check(
         predecessors: What was live before it, newest first.
         consumers: Other live bundles and rollback targets whose features a swap to
             *subject* would touch.
+        shared: What other aliases make, or could make, of features that the subject's
+            readers share with them.
         today: The day that waivers are judged by; needed when the policy has any.
 
     Returns:
@@ -45,6 +48,7 @@ def check(
         policy=policy,
         predecessors=tuple(predecessors),
         consumers=tuple(consumers),
+        shared=tuple(shared),
         today=today,
     )
     return judge(context, rules=RULES)

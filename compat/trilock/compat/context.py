@@ -6,7 +6,7 @@ from trilock.compat.fit import readings
 from trilock.compat.frame import build_frame
 from trilock.compat.policy import Policy
 from trilock.compat.rule import Context
-from trilock.compat.subject import Consumer, Predecessor, Subject
+from trilock.compat.subject import Consumer, Predecessor, SharedState, Subject
 
 
 def make_context(
@@ -15,6 +15,7 @@ def make_context(
     policy: Policy,
     predecessors: tuple[Predecessor, ...] = (),
     consumers: tuple[Consumer, ...] = (),
+    shared: tuple[SharedState, ...] = (),
     today: date | None = None,
 ) -> Context:
     """Return what the rules see of *subject*."""
@@ -33,5 +34,6 @@ def make_context(
         else tuple(readings(subject.signature, frame, columns=subject.columns)),
         predecessors=predecessors,
         consumers=consumers,
+        shared=shared,
         today=today,
     )

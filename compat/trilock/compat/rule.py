@@ -13,7 +13,7 @@ from trilock.compat.fit import Reading
 from trilock.compat.frame import Frame
 from trilock.compat.policy import Policy
 from trilock.compat.report import Category, Finding, Severity
-from trilock.compat.subject import Consumer, Predecessor, Subject
+from trilock.compat.subject import Consumer, Predecessor, SharedState, Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Context:
     predecessors: tuple[Predecessor, ...] = ()
     """Newest first."""
     consumers: tuple[Consumer, ...] = ()
+    shared: tuple[SharedState, ...] = ()
     today: date | None = None
 
 

@@ -58,3 +58,13 @@ class Consumer:
     columns: tuple[str, ...] | None = None
     policy: Policy = field(default_factory=Policy)
     """How it is served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedState:
+    """What another alias makes of features that the subject's readers share with it."""
+
+    cause: str
+    """What makes it so, for example `rolling back models/delay/releases/9, which soaks,`."""
+    after: FeatureSet
+    """The subject's features as they would be."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from trilock.server.domain.errors import UnknownConnectionError
-from trilock.server.domain.names import AliasRef
+from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.domain.ports import (
     FillBounds,
     Filling,
@@ -59,6 +59,24 @@ class SettingsConnections:
             settings is not None
             and settings.mirror_project is not None
             and settings.mirror_alias == alias.alias
+        )
+
+    def mirror_readers(self, alias: AliasRef) -> tuple[str, ...]:
+        """See Connections."""
+        models = sorted(self._settings.models)
+        return tuple(model for model in models if alias in self.mirrors_read(model))
+
+    def mirrors_read(self, model: str) -> tuple[AliasRef, ...]:
+        """See Connections."""
+        reader = self._settings.models.get(model)
+        if reader is None:
+            return ()
+        return tuple(
+            AliasRef(ModelName(name), AliasName(other.mirror_alias))
+            for name, other in sorted(self._settings.models.items())
+            if name != model
+            and other.feast == reader.feast
+            and other.mirror_project in reader.reads_projects
         )
 
     def planes(self, model: str) -> Planes:

@@ -262,6 +262,8 @@ class ModelSettings(_Section):
     """A live project that is kept equal to the live bundle; by default none."""
     mirror_alias: AliasKey = "production"
     """The alias whose live bundle that is: two of them would overwrite each other."""
+    reads_projects: tuple[Text, ...] = ()
+    """Mirror projects of other models that readers of this one read, who do not ask trilock."""
     git: Text
     feature_folder: str = ""
     """The Feast repository's folder in the git repository."""
@@ -440,4 +442,21 @@ def _mirrors(merged: Mapping[str, Any]) -> list[tuple[str, str]]:
         if key in mirrors:
             found.append((place, f"is the mirror of model {mirrors[key]!r} already"))
         mirrors.setdefault(key, name)
-    return found
+    return found + [
+        (f"models.{name}.reads_projects", _unread(project, owner))
+        for name, model in sections.items()
+        for project in _texts(model.get("reads_projects"))
+        if (owner := mirrors.get((model.get("feast"), project))) in {None, name}
+    ]
+
+
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, list | tuple):
+        return []
+    return [item for item in value if isinstance(item, str)]
+
+
+def _unread(project: str, owner: str | None) -> str:
+    if owner is not None:
+        return f"{project!r} is this model's own mirror"
+    return f"{project!r} is no other model's mirror_project on the same feast connection"

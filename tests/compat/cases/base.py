@@ -15,6 +15,7 @@ from trilock.compat import (
     Policy,
     Predecessor,
     ServingPath,
+    SharedState,
     Signature,
     Subject,
     parse_features,
@@ -46,6 +47,7 @@ class Case:
     other_sinks: dict[str, dict[str, str]] = field(default_factory=dict)
     before: Sequence[FeatureSet | tuple[FeatureSet, Signature]] = ()
     consumers: Sequence[Consumer] = ()
+    shared: Sequence[FeatureSet] = ()
 
     def subject(self) -> Subject:
         return Subject(
@@ -69,6 +71,10 @@ class Case:
             subject = Subject(name=name, signature=sig, features=features)
             found.append(Predecessor(name=name, subject=subject))
         return found
+
+    def shared_states(self) -> list[SharedState]:
+        cause = "rolling back models/eta/releases/9, which soaks,"
+        return [SharedState(cause=cause, after=after) for after in self.shared]
 
 
 def one(type_: str, **more: Any) -> FeatureSet:

@@ -1,6 +1,6 @@
 """Cases of the EVIDENCE rules."""
 
-from tests.compat.cases.base import OLD, OTHER, TEMP, Case, consumer, unknown
+from tests.compat.cases.base import NEW, OLD, OTHER, TEMP, Case, consumer, unknown
 from tests.compat.raws import plain, signature
 from trilock.compat import Mode, Policy
 
@@ -39,6 +39,12 @@ EVIDENCE = [
         rule="EVI003",
         about="another bundle without a signature, and its contract stays",
         consumers=[consumer(plain({"wind": "Float64", "temp": "Float64"}), sig=None)],
+    ),
+    Case(
+        rule="EVI003",
+        about="what another alias mirrors cannot be told",
+        shared=[unknown()],
+        paths=[NEW],
     ),
     Case(
         rule="EVI004",

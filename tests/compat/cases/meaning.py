@@ -147,6 +147,25 @@ CONSUMERS = [
         consumers=[consumer(plain({"temp": "Float64", "wind": "Float64"}, ttl="60s"), sig=None)],
         paths=[f"{OTHER}/weather:temp", f"{OTHER}/weather:wind"],
     ),
+    Case(rule="CON003", about="nothing that it reads differs there", shared=[BOTH, TEMP]),
+    Case(
+        rule="CON003",
+        about="a rollback there takes away what it reads",
+        shared=[plain({"wind": "Float64"})],
+        paths=["temp"],
+    ),
+    Case(
+        rule="CON003",
+        about="a rollback there makes what it reads in another way",
+        shared=[plain({"temp": "Float64"}, ttl="60s")],
+        paths=["weather:temp"],
+    ),
+    Case(
+        rule="CON003",
+        about="what it does not read may differ",
+        features=BOTH,
+        shared=[TEMP],
+    ),
 ]
 
 POLICY = [

@@ -6,7 +6,9 @@ import pytest
 from pydantic import BaseModel
 
 from trilock.client._memory import SILENCE_S
+from trilock.server.connections import SettingsConnections
 from trilock.server.domain.access import Role
+from trilock.server.domain.names import AliasRef, alias_name, model_name
 from trilock.server.settings import (
     CertificateSettings,
     DatabaseSettings,
@@ -363,6 +365,34 @@ class TestMirrors:
         text = self.second('mirror_project = "delay"', feast="other")
 
         load(tmp_path, f"{text}\n{other}")
+
+    def test_others_read_it(self, tmp_path: Path) -> None:
+        settings = load(tmp_path, self.second('reads_projects = ["delay"]'))
+
+        connections = SettingsConnections(settings)
+        production = AliasRef(model_name("delay"), alias_name("production"))
+        canary = AliasRef(model_name("delay"), alias_name("canary"))
+        assert connections.mirror_readers(production) == ("fare",)
+        assert connections.mirror_readers(canary) == ()
+        assert connections.mirrors_read("fare") == (production,)
+        assert connections.mirrors_read("delay") == connections.mirrors_read("gone") == ()
+
+    @pytest.mark.parametrize("project", ["flights", "nothing"])
+    def test_only_a_mirror_can_be_read(self, tmp_path: Path, project: str) -> None:
+        text = self.second(f'reads_projects = ["{project}", "delay"]')
+
+        assert violations(tmp_path, text) == {
+            "models.fare.reads_projects": (
+                f"{project!r} is no other model's mirror_project on the same feast connection"
+            )
+        }
+
+    def test_ones_own_mirror_is_no_others(self, tmp_path: Path) -> None:
+        text = self.second('mirror_project = "fare"', 'reads_projects = ["fare"]')
+
+        assert violations(tmp_path, text) == {
+            "models.fare.reads_projects": "'fare' is this model's own mirror"
+        }
 
     def test_it_is_no_models_base_project(self, tmp_path: Path) -> None:
         assert violations(tmp_path, self.second('base_project = "delay"')) == {

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from trilock.compat.evolution import changed_meanings
 from trilock.compat.report import Category, Severity
 from trilock.compat.rule import Context, Rule, Violation
-from trilock.compat.subject import Consumer
+from trilock.compat.sharing import columns_read
 
 
 def _check(context: Context) -> Iterator[Violation]:
     for consumer in context.consumers:
-        read = _columns(consumer)
+        read = columns_read(consumer.signature, consumer.columns)
         changes = changed_meanings(consumer.recorded, consumer.after, policy=consumer.policy)
         for change in changes:
             if read is None or change.column in read:
@@ -21,15 +21,6 @@ def _check(context: Context) -> Iterator[Violation]:
                     message=f"{consumer.name} expects {change.ref!r} as it was recorded, but it"
                     f" would be made in another way: {change.what}",
                 )
-
-
-def _columns(consumer: Consumer) -> frozenset[str] | None:
-    """Return the columns that *consumer* reads; None if that is not known."""
-    if consumer.signature is None:
-        return None
-    if consumer.signature.named:
-        return frozenset(spec.name for spec in consumer.signature.inputs if spec.name is not None)
-    return None if consumer.columns is None else frozenset(consumer.columns)
 
 
 RULE = Rule(

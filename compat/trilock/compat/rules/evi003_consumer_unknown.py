@@ -19,6 +19,15 @@ def _check(context: Context) -> Iterator[Violation]:
                 found=what,
                 message=f"{consumer.name} reads these features too, but {what}",
             )
+    for state in context.shared:
+        for what in state.after.undecidable:
+            if what not in context.subject.features.undecidable:
+                yield Violation(
+                    path=context.subject.name,
+                    expected="shared features that can be told",
+                    found=what,
+                    message=f"{state.cause} leaves features that cannot be told: {what}",
+                )
 
 
 RULE = Rule(

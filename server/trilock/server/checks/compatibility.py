@@ -24,6 +24,14 @@ from trilock.compat import (
     parse_features,
     parse_signature,
 )
+from trilock.server.checks.sharing import (
+    ALONE,
+    Together,
+    consumers,
+    mirrored,
+    readers,
+    shared_states,
+)
 from trilock.server.domain.bundle import Bundle, FeatureCapture, ModelVersion, PipelineCommit
 from trilock.server.domain.errors import IncompatibleError, NotReadyError, UndecidableError
 from trilock.server.domain.names import AliasRef, BundleRef
@@ -58,8 +66,14 @@ class Judge:
         self._database = database
         self._connections = connections
 
-    def report(self, judged: Tuple, *, alias: AliasRef) -> Report:
-        """Return the verdict on *judged* if it went live on *alias* after what is live there."""
+    def report(self, judged: Tuple, *, alias: AliasRef, together: Together = ALONE) -> Report:
+        """Return the verdict on *judged* if it went live on *alias* after what is live there.
+
+        Args:
+            judged: What to judge.
+            alias: Where it would go live.
+            together: What would go live with the same pivot, elsewhere.
+        """
         with self._database.read() as session:
             sinks = list_sinks(session, model=alias.model)
             policy = policy_with_waivers(session, alias)
@@ -69,6 +83,9 @@ class Judge:
                 for ref in _predecessors(session, alias, every=policy.mode.transitive)
                 if str(ref) != judged.name
             ]
+            others = readers(session, self._connections, alias, together=together)
+            mirrors = mirrored(session, self._connections, alias, together=together)
+        features = self._connections.planes(alias.model).features
         predecessors = [
             Predecessor(
                 name=str(bundle.ref),
@@ -80,10 +97,14 @@ class Judge:
             self._subject(judged, alias=alias, sinks=sinks),
             policy=policy,
             predecessors=predecessors,
+            consumers=list(consumers(features, others, capture=judged.capture)),
+            shared=list(shared_states(features, mirrors, capture=judged.capture)),
             today=day,
         )
 
-    def bundle_report(self, *, alias: AliasRef, bundle: BundleRef) -> Report:
+    def bundle_report(
+        self, *, alias: AliasRef, bundle: BundleRef, together: Together = ALONE
+    ) -> Report:
         """Return the verdict on a recorded bundle, its model version captured anew.
 
         Raises:
@@ -102,7 +123,7 @@ class Judge:
             capture=recorded.feature_schema.capture,
             pipeline_commit=recorded.pipeline_commit,
         )
-        return self.report(judged, alias=alias)
+        return self.report(judged, alias=alias, together=together)
 
     def unfit(self, bundle: Bundle, *, alias: AliasRef) -> tuple[str, ...]:
         """Return why *bundle*, as it was recorded, fits neither itself nor the sinks of today.
@@ -122,7 +143,9 @@ class Judge:
             finding.message for finding in report.findings if finding.severity is Severity.ERROR
         )
 
-    def require_promotable(self, *, alias: AliasRef, bundle: BundleRef) -> Report:
+    def require_promotable(
+        self, *, alias: AliasRef, bundle: BundleRef, together: Together = ALONE
+    ) -> Report:
         """Return the report if nothing in it forbids *bundle* to go live.
 
         Raises:
@@ -130,7 +153,7 @@ class Judge:
             IncompatibleError: A finding forbids it.
             UndecidableError: Evidence is missing.
         """
-        report = self.bundle_report(alias=alias, bundle=bundle)
+        report = self.bundle_report(alias=alias, bundle=bundle, together=together)
         if report.verdict is Verdict.INCOMPATIBLE:
             raise IncompatibleError(subject=str(bundle), report=report)
         if report.verdict is Verdict.UNDECIDABLE:

@@ -70,6 +70,7 @@ url = "sqlite:///.trilock/trilock.db"
 # base_project = "flights"      # by default the project in feature_store.yaml
 # mirror_project = "delay"      # a live Feast project to keep equal; by default none
 # mirror_alias = "production"   # the alias that it is kept equal to
+# reads_projects = []           # other models' mirrors that readers of this one read
 # drift = "report"              # or "reassert": what others change is made to agree again
 # git = "code"
 # feature_folder = "features"   # the Feast repository's folder in the git repository

@@ -7,6 +7,7 @@ from functools import partial
 
 from trilock.compat import Report
 from trilock.server.checks.readiness import ReadinessState, readiness
+from trilock.server.checks.sharing import mirror_scopes
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import (
     IncompatibleError,
@@ -166,7 +167,7 @@ def promote(
             request_hash=content,
             cause=Cause(principal=principal, reason=why),
             release=release.ref,
-            scopes=(str(alias),),
+            scopes=(str(alias), *mirror_scopes(runtime.connections, alias)),
             deadline_seconds=deadline_seconds,
         )
 

@@ -1,11 +1,14 @@
 """Make the rollback target live again. Hard to stop, and boring."""
 
+import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from sqlmodel import Session
 
+from trilock.server.checks.sharing import broken_by, mirror_scope
 from trilock.server.domain.errors import (
     BusyError,
     InvalidRequestError,
@@ -32,6 +35,9 @@ from trilock.server.store.requests import request_hash
 from trilock.server.usecases.rollback_target import RollbackTarget, find_target
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
+
+_LOOK_SECONDS: Final = 1.0
+"""How long a plan waits to be told what a rollback breaks for other models."""
 
 _TWICE_MS: Final = 15 * 60 * 1000
 """A rollback within this time of another one is the same one, pressed twice or by two people."""
@@ -74,7 +80,7 @@ def plan_roll_back(
         live=live,
         bundle=target.bundle,
         restores=target.release,
-        warnings=target.warnings,
+        warnings=(*target.warnings, *_shared_warnings(runtime, alias, target.bundle)),
     )
     return PlannedRollback(plan=plan, leaves=leaves, target=target)
 
@@ -149,7 +155,8 @@ def roll_back(
             request_hash=content,
             cause=Cause(principal=principal, reason=reason, incident=incident),
             release=release.ref,
-            scopes=(str(alias),),
+            # The mirror's too: whoever goes live on what it brought is turned back.
+            scopes=(str(alias), mirror_scope(alias)),
             preempts=True,
         )
     return StartedRollback(operation=operation, already_done=False)
@@ -181,3 +188,21 @@ def _already_done(
         return None
     is_new = now - round(release.started.timestamp() * 1000) < _TWICE_MS
     return find_rollback_to(session, live.release) if is_new else None
+
+
+def _shared_warnings(runtime: Runtime, alias: AliasRef, bundle: BundleRef) -> list[str]:
+    """Return what it breaks for other models, if that can be told at once."""
+    found: list[str] = []
+
+    def look() -> None:
+        # Whatever goes wrong here, a rollback is not stopped by it.
+        with contextlib.suppress(Exception):
+            found.extend(
+                broken_by(runtime.database, runtime.connections, alias=alias, bundle=bundle)
+            )
+
+    if runtime.connections.mirror_readers(alias):
+        looking = threading.Thread(target=look, name="shared features", daemon=True)
+        looking.start()
+        looking.join(_LOOK_SECONDS)
+    return list(found)

@@ -62,6 +62,20 @@ class Connections(Protocol):
         """
         ...
 
+    def mirror_readers(self, alias: AliasRef) -> tuple[str, ...]:
+        """Return the other models whose readers read the mirror project of *alias*, sorted.
+
+        Opens nothing; empty for an alias without a mirror, or a model not in the settings.
+        """
+        ...
+
+    def mirrors_read(self, model: str) -> tuple[AliasRef, ...]:
+        """Return the aliases of other models whose mirror project readers of *model* read, sorted.
+
+        The reverse of `mirror_readers`.
+        """
+        ...
+
     def planes(self, model: str) -> Planes:
         """Return the planes of *model*.
 
