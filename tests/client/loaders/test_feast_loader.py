@@ -75,7 +75,7 @@ def load(world: AnyWorld, *, project: str, service: str = "delay") -> FeastFeatu
 
 def row(features: FeastFeatures, rows: list[dict[str, Any]] | None = None) -> dict[str, object]:
     (found,) = features.read(rows or JFK).to_dict(orient="records")
-    return dict(found)
+    return {str(name): value for name, value in found.items()}
 
 
 def test_it_reads_what_was_deployed_and_filled(any_world: AnyWorld) -> None:
