@@ -33,6 +33,7 @@ SERVICES: Final = (
     "check",
     "drift",
     "feature",
+    "fleet",
     "operation",
     "policy",
     "release",

@@ -152,6 +152,8 @@ def release(
         ended=None,
         cause=Cause(principal="ann"),
         ended_by=None,
+        acknowledged_ms=None,
+        acknowledged=0,
     )
 
 

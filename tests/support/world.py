@@ -22,6 +22,7 @@ from trilock.server.convergence.converger import Converger
 from trilock.server.convergence.finish import finish_release
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import UnknownConnectionError
+from trilock.server.domain.fleet import FleetPolicy
 from trilock.server.domain.names import AliasRef, ReleaseRef, SinkRef
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.ports import Planes, SinkDatabase, SinkRecords, Window
@@ -91,10 +92,13 @@ class World:
             ttl=self._ttl,
             at=self._at,
         )
+        self.wait_for_fleet(FleetPolicy(patience_seconds=0))
+
+    def wait_for_fleet(self, policy: FleetPolicy) -> None:
         self._converger = Converger(
             self.database,
             self.runtime.journal,
-            Projections(self.database, self),
+            Projections(self.database, self, fleet=policy),
             on_converged=finish_release,
             ttl=self._ttl,
             at=self._at,
@@ -234,6 +238,11 @@ class World:
     def settle(self) -> None:
         """Drive everything that is due."""
         while self._runner.run_due() or self._converger.run_due():
+            pass
+
+    def pivot(self) -> None:
+        """Drive operations only: planes, and who watches, are left behind."""
+        while self._runner.run_due():
             pass
 
     def settled(self, operation: Operation) -> Operation:

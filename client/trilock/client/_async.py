@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trilock.v1.check_service_pb2_grpc import CheckServiceAsyncStub
     from trilock.v1.drift_service_pb2_grpc import DriftServiceAsyncStub
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceAsyncStub
+    from trilock.v1.fleet_service_pb2_grpc import FleetServiceAsyncStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceAsyncStub
     from trilock.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
     from trilock.v1.release_service_pb2_grpc import ReleaseServiceAsyncStub
@@ -112,6 +113,11 @@ class AsyncClient:
     def features(self) -> FeatureServiceAsyncStub:
         """See feature_service.proto."""
         return cast("FeatureServiceAsyncStub", self._stub("feature"))
+
+    @cached_property
+    def fleet(self) -> FleetServiceAsyncStub:
+        """See fleet_service.proto."""
+        return cast("FleetServiceAsyncStub", self._stub("fleet"))
 
     @cached_property
     def operations(self) -> OperationServiceAsyncStub:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from trilock.client._answers import watcher_name
 from trilock.client._async import AsyncClient
 from trilock.client._contract import BundleContract, contract_questions
 from trilock.client._memory import STREAM_S, Memory, OnChange
+from trilock.client._reports import CALL_S, LEAVE_S, Reports
 from trilock.client._stale import MaxStale
 from trilock.client._watch_proto import read_message, watch_request
+from trilock.client.errors import TrilockError
 from trilock.client.live import ServingBundle
 
 
@@ -36,10 +41,17 @@ class AsyncResolver(Memory):
         cache_dir: str | os.PathLike[str] | None = None,
         max_stale: MaxStale = None,
         on_change: OnChange | None = None,
+        watcher: str | None = None,
+        reports: bool = True,
     ) -> None:
         super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
         self._owned = not isinstance(client, AsyncClient)
         self._client = client if isinstance(client, AsyncClient) else AsyncClient(client)
+        self.watcher: Final = watcher_name(watcher)
+        """This process's name on the server's roster."""
+        self._reports_wanted = reports
+        self._stirred = asyncio.Event()
+        self._reporter: asyncio.Task[None] | None = None
         self._told = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -65,16 +77,21 @@ class AsyncResolver(Memory):
 
     async def close(self) -> None:
         """End the stream and its task. What is in memory stays, and is STALE from here on."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        for task in (self._reporter, self._task):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         self._end()
         if self._owned:
             await self._client.close()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="trilock-resolver")
+        if self._reports_wanted:
+            loop = asyncio.get_running_loop()
+            self._answers.on_new = partial(_stir, loop, self._stirred)
+            self._reporter = asyncio.create_task(self._report(), name="trilock-reports")
         return self
 
     async def __aexit__(
@@ -101,6 +118,31 @@ class AsyncResolver(Memory):
                 error = caught
             await asyncio.sleep(self._pause_after(error))
 
+    async def _report(self) -> None:
+        """Tell the server what is served, until it is cancelled."""
+        reports = Reports(self._answers, watcher=self.watcher, clock=time.monotonic)
+        try:
+            while not reports.over:
+                wait = reports.due_in(news=self._answers.has_news)
+                if wait is None or wait > 0:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait):
+                            await self._stirred.wait()
+                    self._stirred.clear()
+                    continue
+                taken = self._answers.take()
+                try:
+                    request = reports.request(taken)
+                    answer = await self._client.fleet.ReportServing(request, timeout=CALL_S)
+                    reports.arrived(taken, answer)
+                except Exception as error:  # noqa: BLE001 - the task must not end in silence
+                    reports.failed(taken, error)
+        finally:
+            farewell = reports.farewell()
+            if farewell is not None:
+                with suppress(TrilockError):
+                    await self._client.fleet.ReportServing(farewell, timeout=LEAVE_S)
+
     async def _read(self) -> None:
         request = watch_request(self._watch, aliases=self.aliases)
         call = self._client.serving.Watch(request, timeout=STREAM_S)
@@ -111,3 +153,9 @@ class AsyncResolver(Memory):
                     self._told.notify_all()
         finally:
             call.cancel()  # a stream that is out of step is still open
+
+
+def _stir(loop: asyncio.AbstractEventLoop, stirred: asyncio.Event) -> None:
+    # `acknowledge` may be called by a thread that loads a model, and later than the loop.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(stirred.set)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trilock.v1.check_service_pb2_grpc import CheckServiceStub
     from trilock.v1.drift_service_pb2_grpc import DriftServiceStub
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceStub
+    from trilock.v1.fleet_service_pb2_grpc import FleetServiceStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceStub
     from trilock.v1.policy_service_pb2_grpc import PolicyServiceStub
     from trilock.v1.release_service_pb2_grpc import ReleaseServiceStub
@@ -101,7 +102,7 @@ class Client:
         self.close()
 
     def _stub(self, name: str) -> Any:  # noqa: ANN401 - each property says the type
-        # Imported on first use: a serving process needs one of them.
+        # Imported on first use: a serving process needs two of them.
         module = importlib.import_module(f"trilock.v1.{name}_service_pb2_grpc")
         return getattr(module, f"{name.capitalize()}ServiceStub")(self._channel)
 
@@ -129,6 +130,11 @@ class Client:
     def features(self) -> FeatureServiceStub:
         """See feature_service.proto."""
         return cast("FeatureServiceStub", self._stub("feature"))
+
+    @cached_property
+    def fleet(self) -> FleetServiceStub:
+        """See fleet_service.proto."""
+        return cast("FleetServiceStub", self._stub("fleet"))
 
     @cached_property
     def operations(self) -> OperationServiceStub:

@@ -13,6 +13,7 @@ READS: Final = (
     ("CheckService", "Check", "GetBaseline"),
     ("DriftService", "ListDrifts"),
     ("FeatureService", "ListFeatureProjects"),
+    ("FleetService", "ListAcknowledgements", "ListWatchers"),
     ("OperationService", "GetOperation", "ListOperations"),
     ("PolicyService", "GetPolicy", "ListPolicies", "ListWaivers"),
     (

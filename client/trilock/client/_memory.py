@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from trilock.client._answers import MAX_REFUSAL, Answer, Answers
 from trilock.client._backoff import Backoff
 from trilock.client._cache import DiskCache
 from trilock.client._stale import MaxStale, StaleLimits
@@ -101,6 +102,7 @@ class Memory:
         self._live: Mapping[str, LiveBundle] = self._watch.live
         self._limits.note(self._live.values())
         self._full_names: dict[str | None, str] = {}
+        self._answers = Answers()
         self._backoff = Backoff()
         self._heard: float | None = None
         self._connected = False
@@ -169,6 +171,49 @@ class Memory:
 
         return remove
 
+    def claim(self, alias: str | None = None) -> None:
+        """Acknowledge nothing of *alias* by itself any more: `acknowledge` does.
+
+        Who loads what is live, and may find that it cannot, says so itself.
+
+        Raises:
+            InvalidError: It is malformed, or not one that the resolver follows.
+        """
+        self._answers.claim(self.full_name(alias))
+
+    def acknowledge(
+        self,
+        alias: str | None,
+        revision: int,
+        *,
+        standby_warm: bool,
+        refused: str | None = None,
+    ) -> None:
+        """Tell trilock that this process serves *revision* of *alias*, or why it does not.
+
+        Returns at once; what cannot be told now is told when the server answers again.
+
+        Args:
+            alias: As in `current`.
+            revision: `revision` of the live bundle that is served, or is refused.
+            standby_warm: Whether the standby is loaded, so that going back loads nothing.
+            refused: Why it is not served, in one line; None if it is.
+
+        Raises:
+            UnresolvedError: Nothing is known of the alias: there is nothing to serve.
+            InvalidError: It is malformed, or not one that the resolver follows.
+        """
+        live = self._live.get(self.full_name(alias)) or self._find(alias)
+        self._answers.give(
+            Answer(
+                alias=live.alias,
+                generation=live.generation,
+                revision=revision,
+                standby_warm=standby_warm,
+                refusal=" ".join((refused or "").split())[:MAX_REFUSAL],
+            )
+        )
+
     @property
     def _ready(self) -> bool:
         """Whether the server was heard on every alias that is followed."""
@@ -197,6 +242,9 @@ class Memory:
         self._limits.note(changes)
         for live in changes:
             self._tell(live)
+        # After the callbacks: who loads what is live in one has its say first.
+        for live in self._live.values() if message.snapshot else changes:
+            self._answers.heard(live)
         if self._cache is not None:
             self._keep(changes, cache=self._cache, now=now)
 

@@ -7,19 +7,23 @@ that answers next is behind, and never changes under the caller's hands.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from trilock.client._answers import watcher_name
 from trilock.client._blocking import Client
 from trilock.client._contract import BundleContract, contract_questions
 from trilock.client._memory import STREAM_S, Memory, OnChange
 from trilock.client._sink import sink_writer
 from trilock.client._stale import MaxStale
 from trilock.client._watch_proto import read_message, watch_request
+from trilock.client.errors import TrilockError
 from trilock.client.live import LiveBundle, ServingBundle
 
 if TYPE_CHECKING:
@@ -46,6 +50,11 @@ class Resolver(Memory):
             aliases or for each by name; None for ever. Where a bundle's serving config has
             `max_stale_seconds`, that counts instead.
         on_change: As if given to `on_change`, before the first change.
+        watcher: What to call this process on the server's roster, e.g. `delay-api`; by
+            default after the machine.
+        reports: Whether to tell the server what this process serves: every revision is
+            acknowledged once it was taken and the callbacks have run. Operations wait
+            for those who report.
 
     Raises:
         InvalidError: An alias is malformed, or the client cannot be made.
@@ -59,14 +68,26 @@ class Resolver(Memory):
         cache_dir: str | os.PathLike[str] | None = None,
         max_stale: MaxStale = None,
         on_change: OnChange | None = None,
+        watcher: str | None = None,
+        reports: bool = True,
     ) -> None:
         super().__init__(aliases, cache_dir=cache_dir, max_stale=max_stale, on_change=on_change)
         self._owned = not isinstance(client, Client)
         self._client = client if isinstance(client, Client) else Client(client)
+        self.watcher: Final = watcher_name(watcher)
+        """This process's name on the server's roster."""
+        self._stirred = threading.Event()
         self._told = threading.Condition()
         self._closing = threading.Event()
         self._call: Any = None
         self._thread = threading.Thread(target=self._run, name="trilock-resolver", daemon=True)
+        self._reporter: threading.Thread | None = None
+        if reports:
+            self._answers.on_new = self._stirred.set
+            self._reporter = threading.Thread(
+                target=self._report, name="trilock-reports", daemon=True
+            )
+            self._reporter.start()
         _resolvers.add(self)
         self._thread.start()
 
@@ -142,6 +163,9 @@ class Resolver(Memory):
     def close(self) -> None:
         """End the stream and its thread. What is in memory stays, and is STALE from here on."""
         self._closing.set()
+        self._stirred.set()
+        if self._reporter is not None and self._reporter is not threading.current_thread():
+            self._reporter.join()
         if self._call is not None:
             self._call.cancel()
         if self._thread is not threading.current_thread():
@@ -183,6 +207,29 @@ class Resolver(Memory):
                     self._told.notify_all()
         finally:
             self._call.cancel()  # a stream that is out of step is still open
+
+    def _report(self) -> None:
+        """Tell the server what is served, until `close`."""
+        # Imported here: who only reads a live bundle from disk need not wait for it.
+        from trilock.client._reports import CALL_S, LEAVE_S, Reports  # noqa: PLC0415
+
+        reports = Reports(self._answers, watcher=self.watcher, clock=time.monotonic)
+        while not (self._closing.is_set() or reports.over):
+            wait = reports.due_in(news=self._answers.has_news)
+            if wait is None or wait > 0:
+                self._stirred.wait(wait)
+                self._stirred.clear()
+                continue
+            taken = self._answers.take()
+            try:
+                answer = self._client.fleet.ReportServing(reports.request(taken), timeout=CALL_S)
+                reports.arrived(taken, answer)
+            except Exception as error:  # noqa: BLE001 - the thread must not end in silence
+                reports.failed(taken, error)
+        farewell = reports.farewell()
+        if farewell is not None:
+            with contextlib.suppress(TrilockError):
+                self._client.fleet.ReportServing(farewell, timeout=LEAVE_S)
 
 
 _resolvers: Final[weakref.WeakSet[Resolver]] = weakref.WeakSet()

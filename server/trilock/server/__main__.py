@@ -90,7 +90,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         converger = Converger(
             database,
             journal,
-            Projections(database, connections),
+            Projections(database, connections, fleet=settings.fleet.policy),
             on_converged=on_converged,
         )
         if database.path is not None:

@@ -33,6 +33,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from trilock.server.domain.access import Role, principal_name
 from trilock.server.domain.errors import InvalidNameError
+from trilock.server.domain.fleet import FleetPolicy, WaitFor
 from trilock.server.domain.names import alias_name, model_name
 from trilock.server.settings_source import PREFIX, SettingsError, merged_settings
 
@@ -188,6 +189,21 @@ class WatchingSettings(_Section):
     """Between two looks at the same rollback target."""
 
 
+class FleetSettings(_Section):
+    """Whom an operation waits for once readers were told to switch."""
+
+    wait_for: WaitFor = WaitFor.ALL
+    deadline_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long, before it goes on without those that did not answer."""
+    keep_days: int = Field(default=90, ge=1)
+    """How long it is known who served which revision."""
+
+    @property
+    def policy(self) -> FleetPolicy:
+        """Return what the converger needs of it."""
+        return FleetPolicy(wait_for=self.wait_for, deadline_seconds=self.deadline_seconds)
+
+
 class MlflowConnection(_Section):
     """An MLflow tracking server or database."""
 
@@ -312,6 +328,7 @@ class Settings(_Section):
     serving: ServingSettings = ServingSettings()
     sinks: SinksSettings = SinksSettings()
     watching: WatchingSettings = WatchingSettings()
+    fleet: FleetSettings = FleetSettings()
     connections: dict[ConnectionName, Connection] = {}
     models: dict[ModelKey, ModelSettings] = {}
     tokens: dict[PrincipalKey, TokenSettings] = {}

@@ -127,7 +127,7 @@ def watch(
     changes: queue.SimpleQueue[LiveBundle] = queue.SimpleQueue()
     with connected(context) as session:
         names = [session.names.alias(one) for one in alias or []]
-        with Resolver(session.client, names, on_change=changes.put):
+        with Resolver(session.client, names, on_change=changes.put, reports=False):
             told = 0
             while not count or told < count:
                 # Without a timeout a ctrl-c could go unnoticed until the next change.

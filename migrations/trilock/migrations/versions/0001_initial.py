@@ -127,6 +127,7 @@ def upgrade() -> None:
         sa.Column("target", sa.Integer(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("switched_revision", sa.BigInteger(), nullable=False),
+        sa.Column("switched_ms", sa.BigInteger(), nullable=False),
         sa.Column("converged_revision", sa.BigInteger(), nullable=False),
         sa.Column("demand", sa.BigInteger(), nullable=False),
         sa.Column("cause", _JSON, nullable=False),
@@ -215,6 +216,8 @@ def upgrade() -> None:
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.Column("cause", _JSON, nullable=False),
+        sa.Column("acknowledged_ms", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged", sa.Integer(), nullable=False),
         sa.Column("ended_by", _JSON, nullable=True),
         sa.PrimaryKeyConstraint("model", "number"),
     )
@@ -325,9 +328,50 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["operation"], ["operation.id"]),
         sa.PrimaryKeyConstraint("operation", "position"),
     )
+    op.create_table(
+        "watcher",
+        sa.Column("watcher", sa.String(128), nullable=False),
+        sa.Column("principal", sa.String(128), nullable=False),
+        sa.Column("joined_ms", sa.BigInteger(), nullable=False),
+        sa.Column("reported_ms", sa.BigInteger(), nullable=False),
+        sa.Column("expires_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("watcher"),
+    )
+    op.create_index("ix_watcher_expires_ms", "watcher", ["expires_ms"])
+    op.create_table(
+        "watched",
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("watcher", sa.String(128), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("acknowledged_ms", sa.BigInteger(), nullable=True),
+        sa.Column("refused_revision", sa.BigInteger(), nullable=False),
+        sa.Column("refusal", sa.String(), nullable=False),
+        sa.Column("standby_warm", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["watcher"], ["watcher.watcher"]),
+        sa.PrimaryKeyConstraint("model", "alias", "watcher"),
+    )
+    op.create_index("ix_watched_watcher", "watched", ["watcher"])
+    op.create_table(
+        "acknowledgement",
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("watcher", sa.String(128), nullable=False),
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("principal", sa.String(128), nullable=False),
+        sa.Column("refusal", sa.String(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("revision", "generation", "watcher"),
+    )
+    op.create_index("ix_acknowledgement_at_ms", "acknowledgement", ["at_ms"])
 
 
 def downgrade() -> None:
+    op.drop_table("acknowledgement")
+    op.drop_table("watched")
+    op.drop_table("watcher")
     op.drop_table("operation_step")
     op.drop_table("operation_event")
     op.drop_table("lock")

@@ -124,6 +124,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ERROR_REASON_WRITER_FENCED is raised in a writer whose release was rolled
     back or superseded; never sent by the server.
     """
+    ERROR_REASON_FLEET_REFUSED: _ErrorReason.ValueType  # 40
+    """ERROR_REASON_FLEET_REFUSED means that more than half of the watchers refused
+    the live release. Code FAILED_PRECONDITION. Metadata: alias, refused,
+    watchers.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the machine-readable reason of an error. It travels, without
@@ -232,5 +237,10 @@ UNAVAILABLE.
 ERROR_REASON_WRITER_FENCED: ErrorReason.ValueType  # 27
 """ERROR_REASON_WRITER_FENCED is raised in a writer whose release was rolled
 back or superseded; never sent by the server.
+"""
+ERROR_REASON_FLEET_REFUSED: ErrorReason.ValueType  # 40
+"""ERROR_REASON_FLEET_REFUSED means that more than half of the watchers refused
+the live release. Code FAILED_PRECONDITION. Metadata: alias, refused,
+watchers.
 """
 global___ErrorReason = ErrorReason

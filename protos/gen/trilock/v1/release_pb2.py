@@ -17,42 +17,43 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from trilock.v1 import bundle_pb2 as trilock_dot_v1_dot_bundle__pb2
 from trilock.v1 import drift_pb2 as trilock_dot_v1_dot_drift__pb2
 from trilock.v1 import policy_pb2 as trilock_dot_v1_dot_policy__pb2
+from trilock.v1 import fleet_pb2 as trilock_dot_v1_dot_fleet__pb2
 from trilock.v1 import report_pb2 as trilock_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18trilock/v1/release.proto\x12\ntrilock.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17trilock/v1/bundle.proto\x1a\x16trilock/v1/drift.proto\x1a\x17trilock/v1/policy.proto\x1a\x17trilock/v1/report.proto\"<\n\x05\x43\x61use\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08incident\x18\x03 \x01(\t\"\xaf\x03\n\x07Release\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0e\n\x06\x62undle\x18\x03 \x01(\t\x12%\n\x04kind\x18\x04 \x01(\x0e\x32\x17.trilock.v1.ReleaseKind\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.trilock.v1.ReleaseState\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x0e\n\x06leaves\x18\x07 \x01(\t\x12\x10\n\x08restores\x18\x08 \x01(\t\x12\x10\n\x08revision\x18\t \x01(\x03\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05\x63\x61use\x18\x0c \x01(\x0b\x32\x11.trilock.v1.Cause\x12$\n\tend_cause\x18\r \x01(\x0b\x32\x11.trilock.v1.Cause\x12&\n\x05sinks\x18\x0e \x03(\x0b\x32\x17.trilock.v1.ReleaseSink\x12\x15\n\rleaves_bundle\x18\x0f \x01(\t\"\xb3\x01\n\x0bReleaseSink\x12\x0c\n\x04sink\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x13\n\x0bstaged_rows\x18\x03 \x01(\x03\x12\x13\n\x0bmerged_rows\x18\x04 \x01(\x03\x12\x15\n\rreplaced_rows\x18\x05 \x01(\x03\x12\x11\n\tkept_rows\x18\x06 \x01(\x03\x12\x19\n\x11quarantine_digest\x18\x07 \x01(\t\x12\x18\n\x10undo_unavailable\x18\x08 \x01(\t\"\xda\x01\n\x0bPlaneStatus\x12\r\n\x05plane\x18\x01 \x01(\t\x12\x11\n\tconverged\x18\x02 \x01(\x08\x12\x0e\n\x06wanted\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x31\n\rnext_try_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x66\x61iling_since_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe8\x01\n\tReadiness\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.trilock.v1.Readiness.State\x12\x10\n\x08problems\x18\x02 \x03(\t\x12.\n\ncheck_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x13\n\x0fSTATE_NOT_READY\x10\x02\x12\x12\n\x0eSTATE_UNPROVEN\x10\x03\x12\x13\n\x0fSTATE_NO_TARGET\x10\x04\"\xe9\x02\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12!\n\x04live\x18\x03 \x01(\x0b\x32\x13.trilock.v1.Release\x12#\n\x06target\x18\x04 \x01(\x0b\x32\x13.trilock.v1.Release\x12(\n\treadiness\x18\x05 \x01(\x0b\x32\x15.trilock.v1.Readiness\x12\'\n\x06planes\x18\x06 \x03(\x0b\x32\x17.trilock.v1.PlaneStatus\x12\x11\n\toperation\x18\x07 \x01(\t\x12+\n\x07waivers\x18\x08 \x03(\x0b\x32\x1a.trilock.v1.RecordedWaiver\x12\x1e\n\x04hold\x18\x14 \x01(\x0b\x32\x10.trilock.v1.Hold\x12!\n\x06\x64rifts\x18\x15 \x03(\x0b\x32\x11.trilock.v1.Drift\x12&\n\x08\x66\x61llback\x18\x1e \x01(\x0b\x32\x14.trilock.v1.Fallback\"\x97\x01\n\x08\x46\x61llback\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12 \n\x05\x63\x61use\x18\x02 \x01(\x0b\x32\x11.trilock.v1.Cause\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\treadiness\x18\x04 \x01(\x0b\x32\x15.trilock.v1.Readiness\"\x9d\x02\n\x04Plan\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x13\n\x0b\x66rom_bundle\x18\x05 \x01(\t\x12\x11\n\tto_bundle\x18\x06 \x01(\t\x12#\n\x05steps\x18\x07 \x03(\x0b\x32\x14.trilock.v1.PlanStep\x12\"\n\x06report\x18\x08 \x01(\x0b\x32\x12.trilock.v1.Report\x12\x10\n\x08warnings\x18\t \x03(\t\x12\'\n\x07\x63hanges\x18\n \x03(\x0b\x32\x16.trilock.v1.PlanChange\x12\x1e\n\x04pace\x18\x0b \x01(\x0b\x32\x10.trilock.v1.Pace\x12\x12\n\nnot_undone\x18\x0c \x03(\t\"9\n\nPlanChange\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"j\n\x04Pace\x12\x0c\n\x04runs\x18\x01 \x01(\x05\x12+\n\x08switched\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04\x64one\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x86\x01\n\x08PlanStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05pivot\x18\x03 \x01(\x08\x12\x11\n\tconverges\x18\x04 \x01(\x08\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06serves\x18\x06 \x01(\t*\xc0\x01\n\x0cReleaseState\x12\x1d\n\x19RELEASE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15RELEASE_STATE_SOAKING\x10\x01\x12\x1c\n\x18RELEASE_STATE_FINALIZING\x10\x02\x12\x1b\n\x17RELEASE_STATE_FINALIZED\x10\x03\x12\x1c\n\x18RELEASE_STATE_SUPERSEDED\x10\x04\x12\x1d\n\x19RELEASE_STATE_ROLLED_BACK\x10\x05*b\n\x0bReleaseKind\x12\x1c\n\x18RELEASE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16RELEASE_KIND_PROMOTION\x10\x01\x12\x19\n\x15RELEASE_KIND_ROLLBACK\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18trilock/v1/release.proto\x12\ntrilock.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17trilock/v1/bundle.proto\x1a\x16trilock/v1/drift.proto\x1a\x17trilock/v1/policy.proto\x1a\x16trilock/v1/fleet.proto\x1a\x17trilock/v1/report.proto\"<\n\x05\x43\x61use\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08incident\x18\x03 \x01(\t\"\x87\x04\n\x07Release\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0e\n\x06\x62undle\x18\x03 \x01(\t\x12%\n\x04kind\x18\x04 \x01(\x0e\x32\x17.trilock.v1.ReleaseKind\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.trilock.v1.ReleaseState\x12\x0e\n\x06target\x18\x06 \x01(\t\x12\x0e\n\x06leaves\x18\x07 \x01(\t\x12\x10\n\x08restores\x18\x08 \x01(\t\x12\x10\n\x08revision\x18\t \x01(\x03\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05\x63\x61use\x18\x0c \x01(\x0b\x32\x11.trilock.v1.Cause\x12$\n\tend_cause\x18\r \x01(\x0b\x32\x11.trilock.v1.Cause\x12&\n\x05sinks\x18\x0e \x03(\x0b\x32\x17.trilock.v1.ReleaseSink\x12\x15\n\rleaves_bundle\x18\x0f \x01(\t\x12\x37\n\x14\x61\x63knowledge_duration\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x15\x61\x63knowledged_watchers\x18\x1f \x01(\x05\"\xb3\x01\n\x0bReleaseSink\x12\x0c\n\x04sink\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x13\n\x0bstaged_rows\x18\x03 \x01(\x03\x12\x13\n\x0bmerged_rows\x18\x04 \x01(\x03\x12\x15\n\rreplaced_rows\x18\x05 \x01(\x03\x12\x11\n\tkept_rows\x18\x06 \x01(\x03\x12\x19\n\x11quarantine_digest\x18\x07 \x01(\t\x12\x18\n\x10undo_unavailable\x18\x08 \x01(\t\"\xda\x01\n\x0bPlaneStatus\x12\r\n\x05plane\x18\x01 \x01(\t\x12\x11\n\tconverged\x18\x02 \x01(\x08\x12\x0e\n\x06wanted\x18\x03 \x01(\t\x12\r\n\x05\x66ound\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x31\n\rnext_try_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x66\x61iling_since_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe8\x01\n\tReadiness\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.trilock.v1.Readiness.State\x12\x10\n\x08problems\x18\x02 \x03(\t\x12.\n\ncheck_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x13\n\x0fSTATE_NOT_READY\x10\x02\x12\x12\n\x0eSTATE_UNPROVEN\x10\x03\x12\x13\n\x0fSTATE_NO_TARGET\x10\x04\"\x8b\x03\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12!\n\x04live\x18\x03 \x01(\x0b\x32\x13.trilock.v1.Release\x12#\n\x06target\x18\x04 \x01(\x0b\x32\x13.trilock.v1.Release\x12(\n\treadiness\x18\x05 \x01(\x0b\x32\x15.trilock.v1.Readiness\x12\'\n\x06planes\x18\x06 \x03(\x0b\x32\x17.trilock.v1.PlaneStatus\x12\x11\n\toperation\x18\x07 \x01(\t\x12+\n\x07waivers\x18\x08 \x03(\x0b\x32\x1a.trilock.v1.RecordedWaiver\x12\x1e\n\x04hold\x18\x14 \x01(\x0b\x32\x10.trilock.v1.Hold\x12!\n\x06\x64rifts\x18\x15 \x03(\x0b\x32\x11.trilock.v1.Drift\x12&\n\x08\x66\x61llback\x18\x1e \x01(\x0b\x32\x14.trilock.v1.Fallback\x12 \n\x05\x66leet\x18( \x01(\x0b\x32\x11.trilock.v1.Fleet\"\x97\x01\n\x08\x46\x61llback\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12 \n\x05\x63\x61use\x18\x02 \x01(\x0b\x32\x11.trilock.v1.Cause\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\treadiness\x18\x04 \x01(\x0b\x32\x15.trilock.v1.Readiness\"\x9d\x02\n\x04Plan\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x13\n\x0b\x66rom_bundle\x18\x05 \x01(\t\x12\x11\n\tto_bundle\x18\x06 \x01(\t\x12#\n\x05steps\x18\x07 \x03(\x0b\x32\x14.trilock.v1.PlanStep\x12\"\n\x06report\x18\x08 \x01(\x0b\x32\x12.trilock.v1.Report\x12\x10\n\x08warnings\x18\t \x03(\t\x12\'\n\x07\x63hanges\x18\n \x03(\x0b\x32\x16.trilock.v1.PlanChange\x12\x1e\n\x04pace\x18\x0b \x01(\x0b\x32\x10.trilock.v1.Pace\x12\x12\n\nnot_undone\x18\x0c \x03(\t\"9\n\nPlanChange\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"j\n\x04Pace\x12\x0c\n\x04runs\x18\x01 \x01(\x05\x12+\n\x08switched\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04\x64one\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x86\x01\n\x08PlanStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05pivot\x18\x03 \x01(\x08\x12\x11\n\tconverges\x18\x04 \x01(\x08\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06serves\x18\x06 \x01(\t*\xc0\x01\n\x0cReleaseState\x12\x1d\n\x19RELEASE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15RELEASE_STATE_SOAKING\x10\x01\x12\x1c\n\x18RELEASE_STATE_FINALIZING\x10\x02\x12\x1b\n\x17RELEASE_STATE_FINALIZED\x10\x03\x12\x1c\n\x18RELEASE_STATE_SUPERSEDED\x10\x04\x12\x1d\n\x19RELEASE_STATE_ROLLED_BACK\x10\x05*b\n\x0bReleaseKind\x12\x1c\n\x18RELEASE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16RELEASE_KIND_PROMOTION\x10\x01\x12\x19\n\x15RELEASE_KIND_ROLLBACK\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.release_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_RELEASESTATE']._serialized_start=2449
-  _globals['_RELEASESTATE']._serialized_end=2641
-  _globals['_RELEASEKIND']._serialized_start=2643
-  _globals['_RELEASEKIND']._serialized_end=2741
-  _globals['_CAUSE']._serialized_start=204
-  _globals['_CAUSE']._serialized_end=264
-  _globals['_RELEASE']._serialized_start=267
-  _globals['_RELEASE']._serialized_end=698
-  _globals['_RELEASESINK']._serialized_start=701
-  _globals['_RELEASESINK']._serialized_end=880
-  _globals['_PLANESTATUS']._serialized_start=883
-  _globals['_PLANESTATUS']._serialized_end=1101
-  _globals['_READINESS']._serialized_start=1104
-  _globals['_READINESS']._serialized_end=1336
-  _globals['_READINESS_STATE']._serialized_start=1227
-  _globals['_READINESS_STATE']._serialized_end=1336
-  _globals['_ALIAS']._serialized_start=1339
-  _globals['_ALIAS']._serialized_end=1700
-  _globals['_FALLBACK']._serialized_start=1703
-  _globals['_FALLBACK']._serialized_end=1854
-  _globals['_PLAN']._serialized_start=1857
-  _globals['_PLAN']._serialized_end=2142
-  _globals['_PLANCHANGE']._serialized_start=2144
-  _globals['_PLANCHANGE']._serialized_end=2201
-  _globals['_PACE']._serialized_start=2203
-  _globals['_PACE']._serialized_end=2309
-  _globals['_PLANSTEP']._serialized_start=2312
-  _globals['_PLANSTEP']._serialized_end=2446
+  _globals['_RELEASESTATE']._serialized_start=2595
+  _globals['_RELEASESTATE']._serialized_end=2787
+  _globals['_RELEASEKIND']._serialized_start=2789
+  _globals['_RELEASEKIND']._serialized_end=2887
+  _globals['_CAUSE']._serialized_start=228
+  _globals['_CAUSE']._serialized_end=288
+  _globals['_RELEASE']._serialized_start=291
+  _globals['_RELEASE']._serialized_end=810
+  _globals['_RELEASESINK']._serialized_start=813
+  _globals['_RELEASESINK']._serialized_end=992
+  _globals['_PLANESTATUS']._serialized_start=995
+  _globals['_PLANESTATUS']._serialized_end=1213
+  _globals['_READINESS']._serialized_start=1216
+  _globals['_READINESS']._serialized_end=1448
+  _globals['_READINESS_STATE']._serialized_start=1339
+  _globals['_READINESS_STATE']._serialized_end=1448
+  _globals['_ALIAS']._serialized_start=1451
+  _globals['_ALIAS']._serialized_end=1846
+  _globals['_FALLBACK']._serialized_start=1849
+  _globals['_FALLBACK']._serialized_end=2000
+  _globals['_PLAN']._serialized_start=2003
+  _globals['_PLAN']._serialized_end=2288
+  _globals['_PLANCHANGE']._serialized_start=2290
+  _globals['_PLANCHANGE']._serialized_end=2347
+  _globals['_PACE']._serialized_start=2349
+  _globals['_PACE']._serialized_end=2455
+  _globals['_PLANSTEP']._serialized_start=2458
+  _globals['_PLANSTEP']._serialized_end=2592
 # @@protoc_insertion_point(module_scope)

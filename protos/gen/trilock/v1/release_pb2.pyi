@@ -14,6 +14,7 @@ import google.protobuf.timestamp_pb2
 import sys
 import trilock.v1.bundle_pb2
 import trilock.v1.drift_pb2
+import trilock.v1.fleet_pb2
 import trilock.v1.policy_pb2
 import trilock.v1.report_pb2
 import typing
@@ -132,6 +133,8 @@ class Release(google.protobuf.message.Message):
     END_CAUSE_FIELD_NUMBER: builtins.int
     SINKS_FIELD_NUMBER: builtins.int
     LEAVES_BUNDLE_FIELD_NUMBER: builtins.int
+    ACKNOWLEDGE_DURATION_FIELD_NUMBER: builtins.int
+    ACKNOWLEDGED_WATCHERS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/releases/{number}`."""
     alias: builtins.str
@@ -152,6 +155,8 @@ class Release(google.protobuf.message.Message):
     """revision is the store revision at which it went live."""
     leaves_bundle: builtins.str
     """leaves_bundle is the bundle that was live before it; empty for the first."""
+    acknowledged_watchers: builtins.int
+    """acknowledged_watchers is how many of those have."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """start_time is when it went live."""
@@ -172,6 +177,13 @@ class Release(google.protobuf.message.Message):
     def sinks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReleaseSink]:
         """sinks says what became of its writes, one entry a sink."""
 
+    @property
+    def acknowledge_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """acknowledge_duration is the time from its going live until the last of the
+        watchers of then had acknowledged it: the measured time to switch the
+        fleet. Unset until one has.
+        """
+
     def __init__(
         self,
         *,
@@ -190,9 +202,11 @@ class Release(google.protobuf.message.Message):
         end_cause: global___Cause | None = ...,
         sinks: collections.abc.Iterable[global___ReleaseSink] | None = ...,
         leaves_bundle: builtins.str = ...,
+        acknowledge_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        acknowledged_watchers: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "kind", b"kind", "leaves", b"leaves", "leaves_bundle", b"leaves_bundle", "name", b"name", "restores", b"restores", "revision", b"revision", "sinks", b"sinks", "start_time", b"start_time", "state", b"state", "target", b"target"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["acknowledge_duration", b"acknowledge_duration", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acknowledge_duration", b"acknowledge_duration", "acknowledged_watchers", b"acknowledged_watchers", "alias", b"alias", "bundle", b"bundle", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "kind", b"kind", "leaves", b"leaves", "leaves_bundle", b"leaves_bundle", "name", b"name", "restores", b"restores", "revision", b"revision", "sinks", b"sinks", "start_time", b"start_time", "state", b"state", "target", b"target"]) -> None: ...
 
 global___Release = Release
 
@@ -382,6 +396,7 @@ class Alias(google.protobuf.message.Message):
     HOLD_FIELD_NUMBER: builtins.int
     DRIFTS_FIELD_NUMBER: builtins.int
     FALLBACK_FIELD_NUMBER: builtins.int
+    FLEET_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/aliases/{alias}`."""
     etag: builtins.str
@@ -424,6 +439,10 @@ class Alias(google.protobuf.message.Message):
         none is recorded.
         """
 
+    @property
+    def fleet(self) -> trilock.v1.fleet_pb2.Fleet:
+        """fleet is what the processes that serve it make of its present revision."""
+
     def __init__(
         self,
         *,
@@ -438,9 +457,10 @@ class Alias(google.protobuf.message.Message):
         hold: trilock.v1.bundle_pb2.Hold | None = ...,
         drifts: collections.abc.Iterable[trilock.v1.drift_pb2.Drift] | None = ...,
         fallback: global___Fallback | None = ...,
+        fleet: trilock.v1.fleet_pb2.Fleet | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["fallback", b"fallback", "hold", b"hold", "live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
 

@@ -126,6 +126,8 @@ class ReleaseServiceServicer(object):
 
         Errors include:
         - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+        - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused
+        it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

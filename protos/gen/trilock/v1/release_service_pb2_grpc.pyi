@@ -65,6 +65,8 @@ class ReleaseServiceStub:
 
     Errors include:
     - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+    - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused
+      it.
     """
 
     RollBack: grpc.UnaryUnaryMultiCallable[
@@ -195,6 +197,8 @@ class ReleaseServiceAsyncStub:
 
     Errors include:
     - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+    - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused
+      it.
     """
 
     RollBack: grpc.aio.UnaryUnaryMultiCallable[
@@ -333,6 +337,8 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
 
         Errors include:
         - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+        - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused
+          it.
         """
 
     @abc.abstractmethod

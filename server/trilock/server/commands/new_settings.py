@@ -43,6 +43,11 @@ url = "sqlite:///.trilock/trilock.db"
 # drift_seconds = 5         # how often the planes are looked at for what others changed
 # readiness_seconds = 30    # how often every rollback target is looked at
 
+# [fleet]
+# wait_for = "all"          # whom an operation waits for: all watchers, a quorum, none
+# deadline_seconds = 30     # how long; it then goes on without those that did not answer
+# keep_days = 90            # how long it is known who served which revision
+
 # Outside systems, by names of your own. Requests name them, never their addresses.
 # [connections.registry]
 # kind = "mlflow"

@@ -12,6 +12,7 @@ TrilockError
 │   ├── VerdictError
 │   │   ├── IncompatibleError
 │   │   └── UndecidableError
+│   ├── FleetRefusedError
 │   ├── ForeignEditError
 │   ├── HeldError
 │   ├── NotReadyError
@@ -161,6 +162,21 @@ class ForeignEditError(PreconditionError):
             resource=resource,
             expected=expected,
             found=found,
+        )
+
+
+class FleetRefusedError(PreconditionError):
+    """More than half of the watchers refused what is live."""
+
+    reason = "FLEET_REFUSED"
+
+    def __init__(self, *, alias: str, refused: int, watchers: int, why: str) -> None:
+        super().__init__(
+            f"{refused} of {watchers} watchers refused what is live on {alias}: {why}; mend it, or "
+            "`trilock rollback`",
+            alias=alias,
+            refused=refused,
+            watchers=watchers,
         )
 
 

@@ -120,6 +120,15 @@ class Release:
     ended: datetime | None
     cause: Cause
     ended_by: Cause | None
+    acknowledged_ms: int | None
+    """From its pivot to the last acknowledgement of a watcher that was there then."""
+    acknowledged: int
+    """How many of those have."""
+
+    @property
+    def acknowledged_s(self) -> float | None:
+        """`acknowledged_ms` in seconds: the measured time to switch the fleet."""
+        return None if self.acknowledged_ms is None else self.acknowledged_ms / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

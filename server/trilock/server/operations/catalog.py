@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from trilock.server.domain.ports import Connections
 from trilock.server.operations.gates.bundle_fits import BundleFits
+from trilock.server.operations.gates.fleet_accepts import FleetAccepts
 from trilock.server.operations.gates.no_foreign_edit import NoForeignEdit
 from trilock.server.operations.gates.not_held import NotHeld
 from trilock.server.operations.gates.sink_as_registered import SinkAsRegistered
@@ -29,6 +30,7 @@ def steps(database: Database, connections: Connections) -> Mapping[str, Part]:
         BeginFinalize(),
         HandOverSink(database, connections),
         NotHeld(database),
+        FleetAccepts(database),
         NoForeignEdit(database, connections),
         BundleFits(database, connections),
         SinkAsRegistered(database, connections),

@@ -142,6 +142,11 @@ def plan_finalize(around: Surroundings, *, live: LiveRow) -> Plan:
             for sink in around.sinks
         ),
         PlannedStep(
+            step="fleet_accepts",
+            args={"alias": str(around.alias)},
+            title=f"see that the processes that serve {around.alias} have not refused it",
+        ),
+        PlannedStep(
             step="begin_finalize",
             args={"alias": str(around.alias), "release": str(live.release)},
             title=f"begin to move the staged rows of {live.release} into their tables",

@@ -4,12 +4,10 @@ An absent value is an absent field; a name travels as `str` of its reference.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from trilock.compat import Finding, NullPolicy, Report, Waiver
 from trilock.server.domain.access import Token
@@ -23,6 +21,8 @@ from trilock.server.domain.release import Cause, Release
 from trilock.server.domain.sink import Sink
 from trilock.server.operations.pace import Pace
 from trilock.server.planning.outlook import Change
+from trilock.server.rpc.convert_fleet import fleet_to_proto
+from trilock.server.rpc.times import duration, timestamp
 from trilock.server.store.clock import to_datetime
 from trilock.server.store.drifts import Drift
 from trilock.server.store.fallbacks import Fallback
@@ -243,6 +243,8 @@ def release_to_proto(release: Release, *, sinks: Sequence[ReleaseSink] = ()) -> 
         end_cause=None if release.ended_by is None else cause_to_proto(release.ended_by),
         sinks=[_release_sink(sink) for sink in sinks],
         leaves_bundle=_name(release.leaves_bundle),
+        acknowledge_duration=duration(release.acknowledged_s),
+        acknowledged_watchers=release.acknowledged,
     )
 
 
@@ -291,6 +293,7 @@ def alias_to_proto(status: AliasStatus) -> release_pb2.Alias:
         hold=None if status.hold is None else hold_to_proto(status.hold),
         drifts=[drift_to_proto(drift) for drift in status.drifts],
         fallback=None if status.fallback is None else fallback_to_proto(status.fallback),
+        fleet=fleet_to_proto(status.fleet),
     )
 
 
@@ -502,24 +505,6 @@ def token_to_proto(token: Token) -> admin_service_pb2.Token:
         creator=token.creator,
         settings=token.in_settings,
     )
-
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    """Return the message of *moment*, which is aware."""
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
-
-
-def duration(seconds: float | None) -> Duration | None:
-    """Return the message of a length of time, to the millisecond."""
-    if seconds is None:
-        return None
-    message = Duration()
-    message.FromMilliseconds(round(seconds * 1000))
-    return message
 
 
 def struct(form: Mapping[str, Any]) -> Struct:

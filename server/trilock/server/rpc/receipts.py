@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from trilock.server.rpc.convert import timestamp
+from trilock.server.rpc.times import timestamp
 from trilock.server.usecases.sink_receipts import ReceiptRow, SinkReceipt
 from trilock.server.watching.purger import Purged
 from trilock.v1 import receipt_pb2, sink_service_pb2

@@ -21,6 +21,7 @@ from trilock.server.rpc.bundle_service import BundleService
 from trilock.server.rpc.check_service import CheckService
 from trilock.server.rpc.drift_service import DriftService
 from trilock.server.rpc.feature_service import FeatureService
+from trilock.server.rpc.fleet_service import FleetService
 from trilock.server.rpc.interceptors import ErrorInterceptor, PrincipalInterceptor
 from trilock.server.rpc.operation_service import OperationService
 from trilock.server.rpc.policy_service import PolicyService
@@ -43,6 +44,7 @@ from trilock.v1 import (
     check_service_pb2_grpc,
     drift_service_pb2_grpc,
     feature_service_pb2_grpc,
+    fleet_service_pb2_grpc,
     operation_service_pb2_grpc,
     policy_service_pb2_grpc,
     release_service_pb2_grpc,
@@ -58,6 +60,7 @@ _SERVICES: Final[tuple[tuple[type[Service], Callable[[Any, grpc.aio.Server], Non
     (CheckService, check_service_pb2_grpc.add_CheckServiceServicer_to_server),
     (DriftService, drift_service_pb2_grpc.add_DriftServiceServicer_to_server),
     (FeatureService, feature_service_pb2_grpc.add_FeatureServiceServicer_to_server),
+    (FleetService, fleet_service_pb2_grpc.add_FleetServiceServicer_to_server),
     (OperationService, operation_service_pb2_grpc.add_OperationServiceServicer_to_server),
     (PolicyService, policy_service_pb2_grpc.add_PolicyServiceServicer_to_server),
     (ReleaseService, release_service_pb2_grpc.add_ReleaseServiceServicer_to_server),
@@ -189,8 +192,12 @@ class RpcServer:
         await self._threads.quick(self._authenticator.refresh)
 
     async def _compact(self) -> None:
-        hours = self._settings.serving.keep_events_hours
-        await self._threads.quick(compact, self._runtime.database, hours=hours)
+        await self._threads.quick(
+            compact,
+            self._runtime.database,
+            hours=self._settings.serving.keep_events_hours,
+            acknowledgement_days=self._settings.fleet.keep_days,
+        )
 
 
 def require_safe(listen: ServerSettings, *, nobody: bool) -> None:

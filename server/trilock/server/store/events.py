@@ -10,10 +10,11 @@ from typing import Final
 from sqlmodel import Session, col, delete, func, select
 
 from trilock.server.domain.live import LiveBundle
+from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.store import codec
 from trilock.server.store.counters import generation, revision
 from trilock.server.store.releases import live_bundles
-from trilock.server.store.tables import CounterRow, EventRow
+from trilock.server.store.tables import CounterRow, EventRow, ReleaseRow
 
 LIVE: Final = "LIVE"
 """Kind of the event of a changed live row; its payload has the whole LiveBundle."""
@@ -73,6 +74,22 @@ def read_changes(session: Session, *, after: int, limit: int) -> Changes:
         compacted=_compacted(session),
         changes=changes,
     )
+
+
+def bundle_at(session: Session, alias: AliasRef, *, revision: int) -> BundleRef | None:
+    """Return the bundle that was live on *alias* at *revision*; None if nothing was."""
+    query = (
+        select(ReleaseRow.bundle)
+        .where(
+            ReleaseRow.model == alias.model,
+            ReleaseRow.alias == alias.alias,
+            col(ReleaseRow.revision) <= revision,
+        )
+        .order_by(col(ReleaseRow.revision).desc())
+        .limit(1)
+    )
+    found = session.exec(query).first()
+    return None if found is None else BundleRef(alias.model, found)
 
 
 def compact_events(session: Session, *, before_ms: int) -> int:

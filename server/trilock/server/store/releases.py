@@ -29,7 +29,7 @@ from trilock.server.domain.release import (
 )
 from trilock.server.store import codec
 from trilock.server.store.bundles import get_bundle
-from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
+from trilock.server.store.clock import db_now_ms, now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.counters import allot_revision, append_event, generation, next_number
 from trilock.server.store.tables import LiveTable, ReleaseRow
 
@@ -179,6 +179,7 @@ def go_live(
     row.target = None if target is None else target.number
     row.state = state.value
     row.revision = row.switched_revision = revision
+    row.switched_ms = session.exec(select(db_now_ms())).one()
     row.cause = codec.cause_to_json(cause)
     session.add(row)
     session.flush()
@@ -310,4 +311,6 @@ def _to_domain(row: ReleaseRow) -> Release:
         ended=to_optional_datetime(row.ended_ms),
         cause=codec.cause_from_json(row.cause),
         ended_by=None if row.ended_by is None else codec.cause_from_json(row.ended_by),
+        acknowledged_ms=row.acknowledged_ms,
+        acknowledged=row.acknowledged,
     )

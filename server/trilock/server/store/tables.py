@@ -199,6 +199,10 @@ class ReleaseRow(SQLModel, table=True):
     started_ms: int = _big()
     ended_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
     cause: dict[str, Any] = _json()
+    acknowledged_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    """From its pivot to the last acknowledgement of a watcher that was there then."""
+    acknowledged: int = 0
+    """How many of those have."""
     ended_by: Optional[dict[str, Any]] = _json(nullable=True)  # noqa: UP045
 
 
@@ -216,6 +220,8 @@ class LiveTable(SQLModel, table=True):
     target: Optional[int] = None  # noqa: UP045
     revision: int = _big()
     switched_revision: int = _big()
+    switched_ms: int = _big(default=0)
+    """When, by the database's clock: the fleet's answers are timed against it."""
     cause: dict[str, Any] = _json()
     """Of the last change."""
     converged_revision: int = _big(default=0)
@@ -424,3 +430,50 @@ class LeaseRow(SQLModel, table=True):
     """The fencing token: grows with every claim; every write of the holder names it."""
     until_ms: int = _big()
     """By the database's clock."""
+
+
+class WatcherRow(SQLModel, table=True):
+    """One process that reports what it serves."""
+
+    __tablename__ = "watcher"
+
+    watcher: str = Field(primary_key=True, max_length=128)
+    principal: str = Field(max_length=128)
+    joined_ms: int = _big()
+    reported_ms: int = _big()
+    expires_ms: int = _big(index=True)
+    """By the database's clock, as all times of the roster."""
+
+
+class WatchedRow(SQLModel, table=True):
+    """What one watcher makes of one alias."""
+
+    __tablename__ = "watched"
+
+    model: str = Field(primary_key=True, max_length=63)
+    alias: str = Field(primary_key=True, max_length=63)
+    watcher: str = Field(
+        primary_key=True, max_length=128, foreign_key="watcher.watcher", index=True
+    )
+    generation: int = _big()
+    revision: int = _big()
+    """The newest acknowledged; 0 for none."""
+    acknowledged_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    refused_revision: int = _big()
+    refusal: str
+    standby_warm: bool
+
+
+class AcknowledgementRow(SQLModel, table=True):
+    """Who answered to a revision when: kept when the watcher is long gone."""
+
+    __tablename__ = "acknowledgement"
+
+    revision: int = _big(primary_key=True)
+    generation: int = _big(primary_key=True)
+    watcher: str = Field(primary_key=True, max_length=128)
+    model: str = Field(max_length=63)
+    alias: str = Field(max_length=63)
+    principal: str = Field(max_length=128)
+    refusal: str
+    at_ms: int = _big(index=True)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from trilock.server.domain.fleet import Fleet
 from trilock.server.domain.names import AliasRef, ModelName
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import LiveRow, Release
 from trilock.server.store.drifts import Drift, open_drifts
 from trilock.server.store.fallbacks import Fallback, get_fallback
+from trilock.server.store.fleet import get_fleet
 from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.plane_states import PlaneState, list_plane_states
 from trilock.server.store.readiness import StoredReadiness, get_readiness
@@ -29,6 +31,8 @@ class AliasStatus:
     """None until the target was first looked at."""
     fallback: Fallback | None
     planes: tuple[PlaneState, ...]
+    fleet: Fleet
+    """Who serves it, held against its present revision."""
     operation: Operation | None
     """The newest operation that is not done; None if there is none."""
     waivers: Waivers
@@ -57,6 +61,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         waivers = alias_waivers(session, alias)
         hold = get_hold(session, alias)
         drifts = tuple(open_drifts(session, alias))
+        fleet = get_fleet(session, row)
     active = runtime.journal.list(alias=alias, active_only=True, offset=0, limit=1)
     return AliasStatus(
         live_row=row,
@@ -67,6 +72,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         readiness=readiness,
         fallback=fallback,
         planes=planes,
+        fleet=fleet,
         operation=active[0] if active else None,
         waivers=waivers,
         hold=hold,

@@ -4,6 +4,7 @@ from trilock.server.domain.errors import StaleEtagError, WrongStateError
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import Cause, ReleaseState
+from trilock.server.operations.gates.fleet_accepts import forbid_refused
 from trilock.server.planning.planner import plan_finalize
 from trilock.server.store.releases import require_live
 from trilock.server.store.requests import request_hash
@@ -30,6 +31,7 @@ def finalize(
         NotFoundError: Nothing was ever released there.
         StaleEtagError: The alias changed since the caller looked.
         WrongStateError: The live release does not soak.
+        FleetRefusedError: More than half of the watchers refused it.
         BusyError: Another operation works on the alias.
     """
     content = request_hash("finalize", alias=str(alias), etag=etag)
@@ -43,6 +45,7 @@ def finalize(
             raise StaleEtagError(resource=str(alias), expected=etag, found=live.etag)
         if live.state is not ReleaseState.SOAKING:
             raise WrongStateError(resource=str(live.release), state=live.state, verb="finalized")
+        forbid_refused(session, live)
         if validate_only:
             return None
         return runtime.journal.submit(

@@ -1,0 +1,49 @@
+"""No more than half of the processes that serve an alias have refused what is live."""
+
+from typing import ClassVar
+
+from sqlmodel import Session
+
+from trilock.server.domain.errors import FleetRefusedError
+from trilock.server.domain.fleet import WatcherState
+from trilock.server.domain.names import AliasRef
+from trilock.server.domain.operation import Json
+from trilock.server.domain.release import LiveRow
+from trilock.server.store.database import Database
+from trilock.server.store.fleet import get_fleet
+from trilock.server.store.releases import require_live
+
+
+class FleetAccepts:
+    """Implements Gate. Args: alias."""
+
+    name: ClassVar[str] = "fleet_accepts"
+    timeout: ClassVar[float] = 5.0
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def require(self, args: Json) -> None:
+        """Do nothing unless a quorum refused.
+
+        Raises:
+            FleetRefusedError: More than half of them did.
+        """
+        with self._database.read() as session:
+            forbid_refused(session, require_live(session, AliasRef.parse(args["alias"])))
+
+
+def forbid_refused(session: Session, live: LiveRow) -> None:
+    """Do nothing unless a quorum refused *live*.
+
+    Raises:
+        FleetRefusedError: More than half of the watchers did.
+    """
+    fleet = get_fleet(session, live, revision=live.switched_revision)
+    if fleet.refused_by_quorum:
+        raise FleetRefusedError(
+            alias=str(live.alias),
+            refused=len(fleet.those(WatcherState.REFUSED)),
+            watchers=len(fleet.watchers),
+            why=fleet.refusal,
+        )
