@@ -12,6 +12,7 @@ from trilock.cli.commands import (
     drift,
     fallback,
     features,
+    fleet,
     holds,
     local,
     operations,
@@ -58,6 +59,7 @@ for group in (
     drift,
     operations,
     features,
+    fleet,
     sinks,
     demo,
 ):

@@ -43,6 +43,7 @@ BY_REASON: Final = {
     "FOREIGN_EDIT": Exit.FORBIDDEN,
     "HOLD_ACTIVE": Exit.FORBIDDEN,
     "NOT_READY": Exit.FORBIDDEN,
+    "FLEET_REFUSED": Exit.FORBIDDEN,
     "NO_SAFE_TARGET": Exit.FORBIDDEN,
     # An outside system that is down says nothing about the bundle.
     "PLANE_UNAVAILABLE": Exit.ERROR,

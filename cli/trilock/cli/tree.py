@@ -14,6 +14,7 @@ from trilock.cli.words import count, last, thing, when
 from trilock.client.names import short_alias
 from trilock.v1.bundle_pb2 import Hold
 from trilock.v1.drift_pb2 import Drift
+from trilock.v1.fleet_pb2 import Fleet
 from trilock.v1.operation_pb2 import Operation
 from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.release_pb2 import (
@@ -69,10 +70,28 @@ def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequ
         yield f"drift      {_drift(drift, now=now)}", drift.changes
     for plane in alias.planes:
         yield f"plane      {_plane(plane, now=now)}", ()
+    if alias.fleet.watchers:
+        yield f"fleet      {fleet_line(alias.fleet)}", ()
     for sink in alias.live.sinks:
         yield f"sink       {_sink(sink)}", ()
     for waiver in alias.waivers:
         yield f"waiver     {_waiver(waiver)}", ()
+
+
+def fleet_line(fleet: Fleet) -> str:
+    """Return e.g. `12 of 12 on revision 42, standby warm on 12`."""
+    parts = [
+        f"{fleet.serving} of {fleet.watchers} on revision {fleet.revision}",
+        f"standby warm on {fleet.standby_warm}",
+    ]
+    missing = fleet.watchers - fleet.serving
+    if missing:
+        more = missing - len(fleet.stragglers)
+        names = ", ".join(fleet.stragglers) + (f" and {more} more" if more > 0 else "")
+        parts.append(f"not on {names}")
+    if fleet.refused:
+        parts.append(f"refused by {fleet.refused}: {fleet.refusal}")
+    return ", ".join(parts)
 
 
 def _text(text: str, *, style: str = "") -> Text:

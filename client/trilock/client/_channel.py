@@ -23,10 +23,11 @@ READS: Final = (
         "GetAlias",
         "ListAliases",
         "GetRelease",
+        "GetReleaseAt",
         "ListReleases",
     ),
     ("ServingService", "Resolve"),
-    ("SinkService", "GetSink", "ListSinks"),
+    ("SinkService", "GetReceipt", "GetSink", "ListSinks"),
 )
 """Service and methods that change nothing: repeated by themselves when nobody answers."""
 

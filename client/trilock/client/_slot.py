@@ -77,6 +77,7 @@ class Slot(Generic[M, F]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.alias: Final = resolver.full_name(alias)
+        resolver.claim(self.alias)  # a revision is acknowledged once it is served
         self._resolver = resolver
         self._recipe = recipe
         self._contracts = contracts
@@ -325,6 +326,9 @@ class Slot(Generic[M, F]):
             reason,
         )
         self._refusal = refusal
+        self._resolver.acknowledge(
+            self.alias, live.revision, standby_warm=_is_warm(self._report), refused=reason
+        )
         for callback in self._on_refused:
             _call(callback, refusal)
 
@@ -371,12 +375,17 @@ class Slot(Generic[M, F]):
         if report == self._report:
             return
         self._report = report
+        self._resolver.acknowledge(self.alias, report.live.revision, standby_warm=_is_warm(report))
         if self._contracts is not None:
             # So that the next process can prove it too, with or without a server.
             kept = (live, live.standby, served.live, served.live.standby)
             self._contracts.keep(self.alias, bundles=[one for one in kept if one is not None])
         for callback in self._on_serving:
             _call(callback, report)
+
+
+def _is_warm(report: SlotReport | None) -> bool:
+    return report is not None and report.standby is not None
 
 
 def _call(callback: Callable[[Any], None], told: object) -> None:

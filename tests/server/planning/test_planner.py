@@ -164,4 +164,8 @@ def test_a_rollback_to_a_fallback_bundle_restores_no_release() -> None:
 def test_finalize_looks_at_the_sinks_and_then_begins() -> None:
     plan = plan_finalize(LIVE, live=live_row())
 
-    assert [step.step for step in plan.steps] == ["sink_as_registered", "begin_finalize"]
+    assert [step.step for step in plan.steps] == [
+        "sink_as_registered",
+        "fleet_accepts",
+        "begin_finalize",
+    ]
