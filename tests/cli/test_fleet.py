@@ -106,7 +106,7 @@ def test_nobody_is_known_to_have_served_it(server: FakeServer, trilock: Trilock)
 
 
 def test_status_shows_the_fleet(server: FakeServer, trilock: Trilock) -> None:
-    told = alias(release(2))
+    told = alias(release(2, bundle=2))
     told.fleet.CopyFrom(FLEET)
     server.answer("ReleaseService.ListAliases", ListAliasesResponse(aliases=[told]))
 
