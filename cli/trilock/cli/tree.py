@@ -10,7 +10,7 @@ from rich.tree import Tree
 from trilock.cli.output import clean, encodable
 from trilock.cli.plain import enum_name, moment
 from trilock.cli.waiting import state_of
-from trilock.cli.words import count, last, thing, when
+from trilock.cli.words import count, last, span, thing, when
 from trilock.client.names import short_alias
 from trilock.v1.bundle_pb2 import Hold
 from trilock.v1.drift_pb2 import Drift
@@ -20,6 +20,7 @@ from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.release_pb2 import (
     Alias,
     Fallback,
+    Pause,
     PlaneStatus,
     Readiness,
     Release,
@@ -45,7 +46,9 @@ def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
     """Return the tree of *view*."""
     alias = view.alias
     state = enum_name(ReleaseState.DESCRIPTOR, alias.live.state)
-    tree = Tree(_text(f"{short_alias(alias.name)}  {state}", style="bold"))
+    pause = _pause(alias.live)
+    paused = ", paused" if pause is not None else ""
+    tree = Tree(_text(f"{short_alias(alias.name)}  {state}{paused}", style="bold"))
     live = tree.add(_text(f"live       {_release(alias.live, now=now)}"))
     for line in _bundle_lines(view.live):
         live.add(_text(line))
@@ -60,6 +63,8 @@ def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
 
 def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what hangs on *alias*, a line each, with the lines below it."""
+    if alias.HasField("soaked"):
+        yield f"soak       {_soak(alias, now=now)}", ()
     yield f"target     {_target(alias, now=now)}", alias.readiness.problems
     if alias.HasField("fallback"):
         line = f"fallback   {_fallback(alias.fallback, now=now)}"
@@ -92,6 +97,24 @@ def fleet_line(fleet: Fleet) -> str:
     if fleet.refused:
         parts.append(f"refused by {fleet.refused}: {fleet.refusal}")
     return ", ".join(parts)
+
+
+def _pause(live: Release) -> Pause | None:
+    """Return the pause that the soak of *live* is in."""
+    soaks = live.state == ReleaseState.RELEASE_STATE_SOAKING
+    if not soaks or not live.pauses or live.pauses[-1].HasField("end_time"):
+        return None
+    return live.pauses[-1]
+
+
+def _soak(alias: Alias, *, now: datetime | None) -> str:
+    soaked = span(alias.soaked.seconds)
+    pause = _pause(alias.live)
+    if pause is None:
+        return f"{soaked} so far"
+    why = f": {pause.cause.reason}" if pause.cause.reason else ""
+    since = when(moment(pause.start_time), now=now)
+    return f"{soaked}, then paused by {pause.cause.principal} {since}{why}"
 
 
 def _text(text: str, *, style: str = "") -> Text:

@@ -26,13 +26,18 @@ from trilock.v1.operation_service_pb2 import (
     WaitOperationRequest,
 )
 from trilock.v1.release_service_pb2 import (
+    AbortRequest,
+    ClearFallbackRequest,
     FeatureWindow,
     FinalizeRequest,
     GetAliasRequest,
     GetReleaseAtRequest,
     GetReleaseRequest,
+    PauseRequest,
     PromoteRequest,
+    ResumeRequest,
     RollBackRequest,
+    SetFallbackRequest,
 )
 from trilock.v1.serving_service_pb2 import ResolveRequest, WatchRequest
 from trilock.v1.sink_service_pb2 import GetSinkRequest, RegisterSinkRequest
@@ -79,6 +84,11 @@ PRODUCTION = str(ALIAS)
             ["deadline"],
         ),
         ("Release.RollBack", RollBackRequest(), ["alias", "leaves"]),
+        ("Release.Pause", PauseRequest(request_id="\n"), ["alias", "request_id"]),
+        ("Release.Resume", ResumeRequest(etag="e" * 129), ["alias", "etag"]),
+        ("Release.Abort", AbortRequest(incident="\x00"), ["operation", "incident"]),
+        ("Release.SetFallback", SetFallbackRequest(), ["alias", "bundle"]),
+        ("Release.ClearFallback", ClearFallbackRequest(), ["alias"]),
         ("Release.GetReleaseAt", GetReleaseAtRequest(), ["alias", "time"]),
         ("Operation.RetryOperation", RetryOperationRequest(name="x"), ["name"]),
         ("Release.Finalize", FinalizeRequest(alias="production"), ["alias"]),

@@ -41,6 +41,8 @@ from trilock.v1.operation_service_pb2 import (
     WaitOperationRequest,
 )
 from trilock.v1.release_service_pb2 import (
+    AbortRequest,
+    ClearFallbackRequest,
     FeatureWindow,
     FinalizeRequest,
     GetAliasRequest,
@@ -48,10 +50,13 @@ from trilock.v1.release_service_pb2 import (
     GetReleaseRequest,
     ListAliasesRequest,
     ListReleasesRequest,
+    PauseRequest,
     PlanPromotionRequest,
     PlanRollbackRequest,
     PromoteRequest,
+    ResumeRequest,
     RollBackRequest,
+    SetFallbackRequest,
 )
 from trilock.v1.report_pb2 import Report
 from trilock.v1.serving_service_pb2 import ResolveRequest, WatchRequest
@@ -288,6 +293,42 @@ def test_what_was_live_at_a_past_moment(released: Served) -> None:
     assert past.serving_bundle.model_version == "2"
 
 
+def test_a_soak_is_paused_resumed_and_aborted(fresh: Served) -> None:
+    fresh.world.release(fresh.world.record())
+    operation = promote(fresh, record(fresh).bundle.name).operation
+    fresh.world.settle()
+
+    paused = fresh.call("Release.Pause", PauseRequest(alias=PRODUCTION, reason="odd"))
+    status = fresh.call("Release.GetAlias", GetAliasRequest(name=PRODUCTION)).alias
+    resumed = fresh.call("Release.Resume", ResumeRequest(alias=PRODUCTION))
+    request = AbortRequest(operation=operation.name, incident="INC-1", request_id="a-1")
+    aborted = fresh.call("Release.Abort", request, principal="rollback")
+    fresh.world.settle()
+    again = fresh.call("Release.Abort", request, principal="rollback")
+
+    assert paused.release.pauses[0].cause.reason == "odd"
+    assert status.HasField("soaked")
+    assert not status.live.pauses[0].HasField("end_time")
+    assert resumed.release.pauses[0].end_cause.principal == "admin"
+    assert (aborted.rolls_back, aborted.already_done) == (True, False)
+    assert again.operation.name == aborted.operation.name
+    live = fresh.call("Release.GetAlias", GetAliasRequest(name=PRODUCTION)).alias.live
+    assert (live.bundle, live.cause.incident) == ("models/delay/bundles/1", "INC-1")
+
+
+def test_a_fallback_bundle_is_recorded_shown_and_forgotten(released: Served) -> None:
+    request = SetFallbackRequest(alias=PRODUCTION, bundle="models/delay/bundles/1", reason="plain")
+    set_ = released.call("Release.SetFallback", request, principal="promote").fallback
+    shown = released.call("Release.GetAlias", GetAliasRequest(name=PRODUCTION)).alias.fallback
+    released.call("Release.ClearFallback", ClearFallbackRequest(alias=PRODUCTION))
+    after = released.call("Release.GetAlias", GetAliasRequest(name=PRODUCTION)).alias
+
+    assert set_ == shown
+    assert (shown.bundle, shown.cause.principal) == ("models/delay/bundles/1", "promote")
+    assert shown.readiness.state == release_pb2.Readiness.STATE_READY
+    assert not after.HasField("fallback")
+
+
 def test_waiting_ends_with_a_change(fresh: Served) -> None:
     operation = promote(fresh, record(fresh).bundle.name).operation
     wait = WaitOperationRequest(name=operation.name, timeout=Duration(seconds=60))
@@ -324,6 +365,8 @@ def test_aliases_say_all_that_hangs_on_them(released: Served) -> None:
     alias = released.call("Release.GetAlias", GetAliasRequest(name=PRODUCTION)).alias
     (listed,) = released.call("Release.ListAliases", ListAliasesRequest()).aliases
 
+    for one in (alias, listed):
+        one.ClearField("soaked")  # it grows while the two are asked for
     assert listed == alias
     assert alias.live.bundle == "models/delay/bundles/2"
     assert alias.target.bundle == "models/delay/bundles/1"

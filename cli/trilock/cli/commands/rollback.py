@@ -1,13 +1,11 @@
 """rollback: one command, nothing to look up."""
 
-import select
-import sys
 import time
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from trilock.cli.exits import UsageError
+from trilock.cli.confirming import confirm
 from trilock.cli.finishing import finish, seconds
 from trilock.cli.options import (
     ROLLBACK_TIMEOUT_S,
@@ -17,7 +15,7 @@ from trilock.cli.options import (
     Reason,
     Wait,
 )
-from trilock.cli.output import Format, clean, say, words, write, write_json
+from trilock.cli.output import Format, clean, say, write, write_json
 from trilock.cli.plain import moment, plain
 from trilock.cli.plans import rollback_lines
 from trilock.cli.reporting import Command
@@ -33,9 +31,6 @@ from trilock.v1.release_service_pb2 import (
     PlanRollbackResponse,
     RollBackRequest,
 )
-
-_LISTEN_S: Final = 0.1
-"""How often the wait for an answer looks whether it was interrupted."""
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +80,7 @@ def rollback(
             _write_plan(plan, output=output)
             return
         say("\n".join(_lines(plan)))
-        _confirm(yes=yes)
+        confirm("roll back", yes=yes, what="rolled back")
         request = RollBackRequest(
             alias=name,
             leaves=plan.leaves.name,
@@ -103,7 +98,7 @@ def rollback(
             session, operation, wait=wait, timeout=timeout, output=output, begun=begun
         )
         if followed is not None:
-            _tell(session, plan, followed, output=output)
+            tell_restored(session, plan, followed, output=output)
 
 
 def _already_done(session: Session, name: str, *, output: Format) -> bool:
@@ -143,22 +138,10 @@ def _write_plan(plan: PlanRollbackResponse, *, output: Format) -> None:
         write("\n".join(_lines(plan)))
 
 
-def _confirm(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on: say --yes to roll back")
-    words().print("roll back? [y/N]", end=" ")
-    # A ctrl-c just before a blocking read is noticed after it: after the answer.
-    while not select.select([sys.stdin], [], [], _LISTEN_S)[0]:
-        pass
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise UsageError("not rolled back")
-
-
-def _tell(
+def tell_restored(
     session: Session, plan: PlanRollbackResponse, followed: Followed, *, output: Format
 ) -> None:
+    """Say what is live again, in how many seconds, and what to do next."""
     short = short_alias(plan.plan.alias)
     if output is Format.TABLE:
         release = last(followed.operation.release)

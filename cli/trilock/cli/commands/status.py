@@ -2,10 +2,11 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -20,7 +21,7 @@ from trilock.cli.words import last, when
 from trilock.client.errors import TrilockError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import GetOperationRequest
-from trilock.v1.release_pb2 import Alias, Readiness, Release, ReleaseKind, ReleaseState
+from trilock.v1.release_pb2 import Alias, Cause, Readiness, Release, ReleaseKind, ReleaseState
 from trilock.v1.release_service_pb2 import (
     GetAliasRequest,
     ListAliasesRequest,
@@ -79,20 +80,8 @@ def history(
         write_json([plain(release) for release in found])
         return
     columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident"]
-    rows = [
-        (
-            release.revision,
-            short_alias(release.alias),
-            _change(release),
-            enum_name(ReleaseState.DESCRIPTOR, release.state),
-            when(moment(release.start_time)),
-            release.cause.principal or "-",
-            release.cause.reason or "-",
-            release.cause.incident or "-",
-        )
-        for release in found
-    ]
-    write_table(columns, rows)
+    rows = [row for release in found for row in _history_rows(release)]
+    write_table(columns, sorted(rows, key=lambda row: row[0], reverse=True))
 
 
 def aliases(
@@ -164,6 +153,42 @@ def _trees(views: Sequence[AliasView]) -> RenderableType:
     if not views:
         return Text("nothing was ever released")
     return Group(*(status_tree(view) for view in views))
+
+
+def _history_rows(release: Release) -> Iterator[tuple[Any, ...]]:
+    """Yield how *release* came, and the pauses of its soak."""
+    state = enum_name(ReleaseState.DESCRIPTOR, release.state)
+    yield _row(
+        release,
+        release.revision,
+        _change(release),
+        state,
+        at=release.start_time,
+        cause=release.cause,
+    )
+    for pause in release.pauses:
+        what = f"pause {last(release.bundle)}"
+        yield _row(release, pause.revision, what, "-", at=pause.start_time, cause=pause.cause)
+        if pause.end_revision:
+            what = f"resume {last(release.bundle)}"
+            yield _row(
+                release, pause.end_revision, what, "-", at=pause.end_time, cause=pause.end_cause
+            )
+
+
+def _row(
+    release: Release, revision: int, change: str, state: str, *, at: Timestamp, cause: Cause
+) -> tuple[Any, ...]:
+    return (
+        revision,
+        short_alias(release.alias),
+        change,
+        state,
+        when(moment(at)),
+        cause.principal or "-",
+        cause.reason or "-",
+        cause.incident or "-",
+    )
 
 
 def _change(release: Release) -> str:

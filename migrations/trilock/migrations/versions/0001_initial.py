@@ -219,6 +219,7 @@ def upgrade() -> None:
         sa.Column("acknowledged_ms", sa.BigInteger(), nullable=True),
         sa.Column("acknowledged", sa.Integer(), nullable=False),
         sa.Column("ended_by", _JSON, nullable=True),
+        sa.Column("pauses", _JSON, nullable=False),
         sa.PrimaryKeyConstraint("model", "number"),
     )
     op.create_index("ix_release_alias", "release", ["model", "alias", "number"])

@@ -132,6 +132,7 @@ class Release(google.protobuf.message.Message):
     CAUSE_FIELD_NUMBER: builtins.int
     END_CAUSE_FIELD_NUMBER: builtins.int
     SINKS_FIELD_NUMBER: builtins.int
+    PAUSES_FIELD_NUMBER: builtins.int
     LEAVES_BUNDLE_FIELD_NUMBER: builtins.int
     ACKNOWLEDGE_DURATION_FIELD_NUMBER: builtins.int
     ACKNOWLEDGED_WATCHERS_FIELD_NUMBER: builtins.int
@@ -178,6 +179,10 @@ class Release(google.protobuf.message.Message):
         """sinks says what became of its writes, one entry a sink."""
 
     @property
+    def pauses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Pause]:
+        """pauses are those of its soak, oldest first; the last may have no end."""
+
+    @property
     def acknowledge_duration(self) -> google.protobuf.duration_pb2.Duration:
         """acknowledge_duration is the time from its going live until the last of the
         watchers of then had acknowledged it: the measured time to switch the
@@ -201,14 +206,62 @@ class Release(google.protobuf.message.Message):
         cause: global___Cause | None = ...,
         end_cause: global___Cause | None = ...,
         sinks: collections.abc.Iterable[global___ReleaseSink] | None = ...,
+        pauses: collections.abc.Iterable[global___Pause] | None = ...,
         leaves_bundle: builtins.str = ...,
         acknowledge_duration: google.protobuf.duration_pb2.Duration | None = ...,
         acknowledged_watchers: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["acknowledge_duration", b"acknowledge_duration", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acknowledge_duration", b"acknowledge_duration", "acknowledged_watchers", b"acknowledged_watchers", "alias", b"alias", "bundle", b"bundle", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "kind", b"kind", "leaves", b"leaves", "leaves_bundle", b"leaves_bundle", "name", b"name", "restores", b"restores", "revision", b"revision", "sinks", b"sinks", "start_time", b"start_time", "state", b"state", "target", b"target"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acknowledge_duration", b"acknowledge_duration", "acknowledged_watchers", b"acknowledged_watchers", "alias", b"alias", "bundle", b"bundle", "cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "kind", b"kind", "leaves", b"leaves", "leaves_bundle", b"leaves_bundle", "name", b"name", "pauses", b"pauses", "restores", b"restores", "revision", b"revision", "sinks", b"sinks", "start_time", b"start_time", "state", b"state", "target", b"target"]) -> None: ...
 
 global___Release = Release
+
+@typing.final
+class Pause(google.protobuf.message.Message):
+    """Pause is a time in which a soak's clock stands still and finalize is refused."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    CAUSE_FIELD_NUMBER: builtins.int
+    END_REVISION_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    END_CAUSE_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """revision is the store revision of its begin."""
+    end_revision: builtins.int
+    """end_revision is the store revision of its end; 0 if it goes on."""
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """start_time is when it began."""
+
+    @property
+    def cause(self) -> global___Cause:
+        """cause is who paused, and why."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """end_time is when it was resumed; unset if it goes on."""
+
+    @property
+    def end_cause(self) -> global___Cause:
+        """end_cause is who resumed, and why."""
+
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        cause: global___Cause | None = ...,
+        end_revision: builtins.int = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_cause: global___Cause | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["cause", b"cause", "end_cause", b"end_cause", "end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cause", b"cause", "end_cause", b"end_cause", "end_revision", b"end_revision", "end_time", b"end_time", "revision", b"revision", "start_time", b"start_time"]) -> None: ...
+
+global___Pause = Pause
 
 @typing.final
 class ReleaseSink(google.protobuf.message.Message):
@@ -395,6 +448,7 @@ class Alias(google.protobuf.message.Message):
     WAIVERS_FIELD_NUMBER: builtins.int
     HOLD_FIELD_NUMBER: builtins.int
     DRIFTS_FIELD_NUMBER: builtins.int
+    SOAKED_FIELD_NUMBER: builtins.int
     FALLBACK_FIELD_NUMBER: builtins.int
     FLEET_FIELD_NUMBER: builtins.int
     name: builtins.str
@@ -434,6 +488,12 @@ class Alias(google.protobuf.message.Message):
         """drifts are what others changed, and is so still."""
 
     @property
+    def soaked(self) -> google.protobuf.duration_pb2.Duration:
+        """soaked is how long the live release has soaked, without pauses; unset if it
+        does not soak.
+        """
+
+    @property
     def fallback(self) -> global___Fallback:
         """fallback is where a rollback goes when no release can be restored; unset if
         none is recorded.
@@ -456,11 +516,12 @@ class Alias(google.protobuf.message.Message):
         waivers: collections.abc.Iterable[trilock.v1.policy_pb2.RecordedWaiver] | None = ...,
         hold: trilock.v1.bundle_pb2.Hold | None = ...,
         drifts: collections.abc.Iterable[trilock.v1.drift_pb2.Drift] | None = ...,
+        soaked: google.protobuf.duration_pb2.Duration | None = ...,
         fallback: global___Fallback | None = ...,
         fleet: trilock.v1.fleet_pb2.Fleet | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "readiness", b"readiness", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "target", b"target", "waivers", b"waivers"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "readiness", b"readiness", "soaked", b"soaked", "target", b"target"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "soaked", b"soaked", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
 

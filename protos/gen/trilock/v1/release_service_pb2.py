@@ -19,7 +19,7 @@ from trilock.v1 import release_pb2 as trilock_dot_v1_dot_release__pb2
 from trilock.v1 import serving_pb2 as trilock_dot_v1_dot_serving__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trilock/v1/release_service.proto\x12\ntrilock.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrilock/v1/operation.proto\x1a\x18trilock/v1/release.proto\x1a\x18trilock/v1/serving.proto\"m\n\rFeatureWindow\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x14PlanPromotionRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x31\n\x0e\x66\x65\x61ture_window\x18\x03 \x01(\x0b\x32\x19.trilock.v1.FeatureWindow\"d\n\x15PlanPromotionResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Plan\x12+\n\x07refusal\x18\x02 \x01(\x0b\x32\x1a.trilock.v1.OperationError\"7\n\x13PlanRollbackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x11\n\tto_bundle\x18\x02 \x01(\t\"\xcf\x01\n\x14PlanRollbackResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Plan\x12#\n\x06leaves\x18\x02 \x01(\x0b\x32\x13.trilock.v1.Release\x12%\n\x08restores\x18\x03 \x01(\x0b\x32\x13.trilock.v1.Release\x12\x0b\n\x03why\x18\x04 \x01(\t\x12+\n\x0bpassed_over\x18\x05 \x03(\x0b\x32\x16.trilock.v1.PassedOver\x12\x11\n\tprincipal\x18\x06 \x01(\t\",\n\nPassedOver\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xfe\x01\n\x0ePromoteRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x31\n\x0e\x66\x65\x61ture_window\x18\x03 \x01(\x0b\x32\x19.trilock.v1.FeatureWindow\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_unready\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12+\n\x08\x64\x65\x61\x64line\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x0fPromoteResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\"i\n\x0f\x46inalizeRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"<\n\x10\x46inalizeResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\"\x90\x01\n\x0fRollBackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06leaves\x18\x02 \x01(\t\x12\x11\n\tto_bundle\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08incident\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"R\n\x10RollBackResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"Z\n\x12SetFallbackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"=\n\x13SetFallbackResponse\x12&\n\x08\x66\x61llback\x18\x01 \x01(\x0b\x32\x14.trilock.v1.Fallback\"5\n\x14\x43learFallbackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x17\n\x15\x43learFallbackResponse\"\x1f\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x10GetAliasResponse\x12 \n\x05\x61lias\x18\x01 \x01(\x0b\x32\x11.trilock.v1.Alias\"J\n\x12ListAliasesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListAliasesResponse\x12\"\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x11.trilock.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x11GetReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x12GetReleaseResponse\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.trilock.v1.Release\"N\n\x13GetReleaseAtRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x14GetReleaseAtResponse\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.trilock.v1.Release\x12\x31\n\x0eserving_bundle\x18\x02 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\"K\n\x13ListReleasesRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x14ListReleasesResponse\x12%\n\x08releases\x18\x01 \x03(\x0b\x32\x13.trilock.v1.Release\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbb\x07\n\x0eReleaseService\x12T\n\rPlanPromotion\x12 .trilock.v1.PlanPromotionRequest\x1a!.trilock.v1.PlanPromotionResponse\x12Q\n\x0cPlanRollback\x12\x1f.trilock.v1.PlanRollbackRequest\x1a .trilock.v1.PlanRollbackResponse\x12\x42\n\x07Promote\x12\x1a.trilock.v1.PromoteRequest\x1a\x1b.trilock.v1.PromoteResponse\x12\x45\n\x08\x46inalize\x12\x1b.trilock.v1.FinalizeRequest\x1a\x1c.trilock.v1.FinalizeResponse\x12\x45\n\x08RollBack\x12\x1b.trilock.v1.RollBackRequest\x1a\x1c.trilock.v1.RollBackResponse\x12N\n\x0bSetFallback\x12\x1e.trilock.v1.SetFallbackRequest\x1a\x1f.trilock.v1.SetFallbackResponse\x12T\n\rClearFallback\x12 .trilock.v1.ClearFallbackRequest\x1a!.trilock.v1.ClearFallbackResponse\x12\x45\n\x08GetAlias\x12\x1b.trilock.v1.GetAliasRequest\x1a\x1c.trilock.v1.GetAliasResponse\x12N\n\x0bListAliases\x12\x1e.trilock.v1.ListAliasesRequest\x1a\x1f.trilock.v1.ListAliasesResponse\x12K\n\nGetRelease\x12\x1d.trilock.v1.GetReleaseRequest\x1a\x1e.trilock.v1.GetReleaseResponse\x12Q\n\x0cGetReleaseAt\x12\x1f.trilock.v1.GetReleaseAtRequest\x1a .trilock.v1.GetReleaseAtResponse\x12Q\n\x0cListReleases\x12\x1f.trilock.v1.ListReleasesRequest\x1a .trilock.v1.ListReleasesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trilock/v1/release_service.proto\x12\ntrilock.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrilock/v1/operation.proto\x1a\x18trilock/v1/release.proto\x1a\x18trilock/v1/serving.proto\"m\n\rFeatureWindow\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x14PlanPromotionRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x31\n\x0e\x66\x65\x61ture_window\x18\x03 \x01(\x0b\x32\x19.trilock.v1.FeatureWindow\"d\n\x15PlanPromotionResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Plan\x12+\n\x07refusal\x18\x02 \x01(\x0b\x32\x1a.trilock.v1.OperationError\"7\n\x13PlanRollbackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x11\n\tto_bundle\x18\x02 \x01(\t\"\xcf\x01\n\x14PlanRollbackResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Plan\x12#\n\x06leaves\x18\x02 \x01(\x0b\x32\x13.trilock.v1.Release\x12%\n\x08restores\x18\x03 \x01(\x0b\x32\x13.trilock.v1.Release\x12\x0b\n\x03why\x18\x04 \x01(\t\x12+\n\x0bpassed_over\x18\x05 \x03(\x0b\x32\x16.trilock.v1.PassedOver\x12\x11\n\tprincipal\x18\x06 \x01(\t\",\n\nPassedOver\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xfe\x01\n\x0ePromoteRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x31\n\x0e\x66\x65\x61ture_window\x18\x03 \x01(\x0b\x32\x19.trilock.v1.FeatureWindow\x12\x0c\n\x04plan\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_unready\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x12+\n\x08\x64\x65\x61\x64line\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\";\n\x0fPromoteResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\"i\n\x0f\x46inalizeRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"<\n\x10\x46inalizeResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\"\x90\x01\n\x0fRollBackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06leaves\x18\x02 \x01(\t\x12\x11\n\tto_bundle\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08incident\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"R\n\x10RollBackResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"f\n\x0cPauseRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"K\n\rPauseResponse\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.trilock.v1.Release\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"g\n\rResumeRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"L\n\x0eResumeResponse\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.trilock.v1.Release\x12\x14\n\x0c\x61lready_done\x18\x02 \x01(\x08\"n\n\x0c\x41\x62ortRequest\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08incident\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"c\n\rAbortResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.trilock.v1.Operation\x12\x12\n\nrolls_back\x18\x02 \x01(\x08\x12\x14\n\x0c\x61lready_done\x18\x03 \x01(\x08\"Z\n\x12SetFallbackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"=\n\x13SetFallbackResponse\x12&\n\x08\x66\x61llback\x18\x01 \x01(\x0b\x32\x14.trilock.v1.Fallback\"5\n\x14\x43learFallbackRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x17\n\x15\x43learFallbackResponse\"\x1f\n\x0fGetAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"4\n\x10GetAliasResponse\x12 \n\x05\x61lias\x18\x01 \x01(\x0b\x32\x11.trilock.v1.Alias\"J\n\x12ListAliasesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListAliasesResponse\x12\"\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x11.trilock.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x11GetReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x12GetReleaseResponse\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.trilock.v1.Release\"N\n\x13GetReleaseAtRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x14GetReleaseAtResponse\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.trilock.v1.Release\x12\x31\n\x0eserving_bundle\x18\x02 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\"K\n\x13ListReleasesRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x14ListReleasesResponse\x12%\n\x08releases\x18\x01 \x03(\x0b\x32\x13.trilock.v1.Release\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf8\x08\n\x0eReleaseService\x12T\n\rPlanPromotion\x12 .trilock.v1.PlanPromotionRequest\x1a!.trilock.v1.PlanPromotionResponse\x12Q\n\x0cPlanRollback\x12\x1f.trilock.v1.PlanRollbackRequest\x1a .trilock.v1.PlanRollbackResponse\x12\x42\n\x07Promote\x12\x1a.trilock.v1.PromoteRequest\x1a\x1b.trilock.v1.PromoteResponse\x12\x45\n\x08\x46inalize\x12\x1b.trilock.v1.FinalizeRequest\x1a\x1c.trilock.v1.FinalizeResponse\x12\x45\n\x08RollBack\x12\x1b.trilock.v1.RollBackRequest\x1a\x1c.trilock.v1.RollBackResponse\x12<\n\x05Pause\x12\x18.trilock.v1.PauseRequest\x1a\x19.trilock.v1.PauseResponse\x12?\n\x06Resume\x12\x19.trilock.v1.ResumeRequest\x1a\x1a.trilock.v1.ResumeResponse\x12<\n\x05\x41\x62ort\x12\x18.trilock.v1.AbortRequest\x1a\x19.trilock.v1.AbortResponse\x12N\n\x0bSetFallback\x12\x1e.trilock.v1.SetFallbackRequest\x1a\x1f.trilock.v1.SetFallbackResponse\x12T\n\rClearFallback\x12 .trilock.v1.ClearFallbackRequest\x1a!.trilock.v1.ClearFallbackResponse\x12\x45\n\x08GetAlias\x12\x1b.trilock.v1.GetAliasRequest\x1a\x1c.trilock.v1.GetAliasResponse\x12N\n\x0bListAliases\x12\x1e.trilock.v1.ListAliasesRequest\x1a\x1f.trilock.v1.ListAliasesResponse\x12K\n\nGetRelease\x12\x1d.trilock.v1.GetReleaseRequest\x1a\x1e.trilock.v1.GetReleaseResponse\x12Q\n\x0cGetReleaseAt\x12\x1f.trilock.v1.GetReleaseAtRequest\x1a .trilock.v1.GetReleaseAtResponse\x12Q\n\x0cListReleases\x12\x1f.trilock.v1.ListReleasesRequest\x1a .trilock.v1.ListReleasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,34 +50,46 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ROLLBACKREQUEST']._serialized_end=1457
   _globals['_ROLLBACKRESPONSE']._serialized_start=1459
   _globals['_ROLLBACKRESPONSE']._serialized_end=1541
-  _globals['_SETFALLBACKREQUEST']._serialized_start=1543
-  _globals['_SETFALLBACKREQUEST']._serialized_end=1633
-  _globals['_SETFALLBACKRESPONSE']._serialized_start=1635
-  _globals['_SETFALLBACKRESPONSE']._serialized_end=1696
-  _globals['_CLEARFALLBACKREQUEST']._serialized_start=1698
-  _globals['_CLEARFALLBACKREQUEST']._serialized_end=1751
-  _globals['_CLEARFALLBACKRESPONSE']._serialized_start=1753
-  _globals['_CLEARFALLBACKRESPONSE']._serialized_end=1776
-  _globals['_GETALIASREQUEST']._serialized_start=1778
-  _globals['_GETALIASREQUEST']._serialized_end=1809
-  _globals['_GETALIASRESPONSE']._serialized_start=1811
-  _globals['_GETALIASRESPONSE']._serialized_end=1863
-  _globals['_LISTALIASESREQUEST']._serialized_start=1865
-  _globals['_LISTALIASESREQUEST']._serialized_end=1939
-  _globals['_LISTALIASESRESPONSE']._serialized_start=1941
-  _globals['_LISTALIASESRESPONSE']._serialized_end=2023
-  _globals['_GETRELEASEREQUEST']._serialized_start=2025
-  _globals['_GETRELEASEREQUEST']._serialized_end=2058
-  _globals['_GETRELEASERESPONSE']._serialized_start=2060
-  _globals['_GETRELEASERESPONSE']._serialized_end=2118
-  _globals['_GETRELEASEATREQUEST']._serialized_start=2120
-  _globals['_GETRELEASEATREQUEST']._serialized_end=2198
-  _globals['_GETRELEASEATRESPONSE']._serialized_start=2200
-  _globals['_GETRELEASEATRESPONSE']._serialized_end=2311
-  _globals['_LISTRELEASESREQUEST']._serialized_start=2313
-  _globals['_LISTRELEASESREQUEST']._serialized_end=2388
-  _globals['_LISTRELEASESRESPONSE']._serialized_start=2390
-  _globals['_LISTRELEASESRESPONSE']._serialized_end=2476
-  _globals['_RELEASESERVICE']._serialized_start=2479
-  _globals['_RELEASESERVICE']._serialized_end=3434
+  _globals['_PAUSEREQUEST']._serialized_start=1543
+  _globals['_PAUSEREQUEST']._serialized_end=1645
+  _globals['_PAUSERESPONSE']._serialized_start=1647
+  _globals['_PAUSERESPONSE']._serialized_end=1722
+  _globals['_RESUMEREQUEST']._serialized_start=1724
+  _globals['_RESUMEREQUEST']._serialized_end=1827
+  _globals['_RESUMERESPONSE']._serialized_start=1829
+  _globals['_RESUMERESPONSE']._serialized_end=1905
+  _globals['_ABORTREQUEST']._serialized_start=1907
+  _globals['_ABORTREQUEST']._serialized_end=2017
+  _globals['_ABORTRESPONSE']._serialized_start=2019
+  _globals['_ABORTRESPONSE']._serialized_end=2118
+  _globals['_SETFALLBACKREQUEST']._serialized_start=2120
+  _globals['_SETFALLBACKREQUEST']._serialized_end=2210
+  _globals['_SETFALLBACKRESPONSE']._serialized_start=2212
+  _globals['_SETFALLBACKRESPONSE']._serialized_end=2273
+  _globals['_CLEARFALLBACKREQUEST']._serialized_start=2275
+  _globals['_CLEARFALLBACKREQUEST']._serialized_end=2328
+  _globals['_CLEARFALLBACKRESPONSE']._serialized_start=2330
+  _globals['_CLEARFALLBACKRESPONSE']._serialized_end=2353
+  _globals['_GETALIASREQUEST']._serialized_start=2355
+  _globals['_GETALIASREQUEST']._serialized_end=2386
+  _globals['_GETALIASRESPONSE']._serialized_start=2388
+  _globals['_GETALIASRESPONSE']._serialized_end=2440
+  _globals['_LISTALIASESREQUEST']._serialized_start=2442
+  _globals['_LISTALIASESREQUEST']._serialized_end=2516
+  _globals['_LISTALIASESRESPONSE']._serialized_start=2518
+  _globals['_LISTALIASESRESPONSE']._serialized_end=2600
+  _globals['_GETRELEASEREQUEST']._serialized_start=2602
+  _globals['_GETRELEASEREQUEST']._serialized_end=2635
+  _globals['_GETRELEASERESPONSE']._serialized_start=2637
+  _globals['_GETRELEASERESPONSE']._serialized_end=2695
+  _globals['_GETRELEASEATREQUEST']._serialized_start=2697
+  _globals['_GETRELEASEATREQUEST']._serialized_end=2775
+  _globals['_GETRELEASEATRESPONSE']._serialized_start=2777
+  _globals['_GETRELEASEATRESPONSE']._serialized_end=2888
+  _globals['_LISTRELEASESREQUEST']._serialized_start=2890
+  _globals['_LISTRELEASESREQUEST']._serialized_end=2965
+  _globals['_LISTRELEASESRESPONSE']._serialized_start=2967
+  _globals['_LISTRELEASESRESPONSE']._serialized_end=3053
+  _globals['_RELEASESERVICE']._serialized_start=3056
+  _globals['_RELEASESERVICE']._serialized_end=4200
 # @@protoc_insertion_point(module_scope)

@@ -410,6 +410,189 @@ class RollBackResponse(google.protobuf.message.Message):
 global___RollBackResponse = RollBackResponse
 
 @typing.final
+class PauseRequest(google.protobuf.message.Message):
+    """PauseRequest names the alias of a soak."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    reason: builtins.str
+    """reason is why. Recorded."""
+    etag: builtins.str
+    """etag is the alias's; empty for whatever it is."""
+    request_id: builtins.str
+    """request_id makes a repeat harmless."""
+    validate_only: builtins.bool
+    """validate_only checks everything and changes nothing."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        reason: builtins.str = ...,
+        etag: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___PauseRequest = PauseRequest
+
+@typing.final
+class PauseResponse(google.protobuf.message.Message):
+    """PauseResponse is the release that soaks."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    ALREADY_DONE_FIELD_NUMBER: builtins.int
+    already_done: builtins.bool
+    """already_done is whether it was paused before."""
+    @property
+    def release(self) -> trilock.v1.release_pb2.Release:
+        """release is always set; its last pause says who paused it."""
+
+    def __init__(
+        self,
+        *,
+        release: trilock.v1.release_pb2.Release | None = ...,
+        already_done: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["release", b"release"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["already_done", b"already_done", "release", b"release"]) -> None: ...
+
+global___PauseResponse = PauseResponse
+
+@typing.final
+class ResumeRequest(google.protobuf.message.Message):
+    """ResumeRequest names the alias of a soak."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    reason: builtins.str
+    """reason is why. Recorded."""
+    etag: builtins.str
+    """etag is the alias's; empty for whatever it is."""
+    request_id: builtins.str
+    """request_id makes a repeat harmless."""
+    validate_only: builtins.bool
+    """validate_only checks everything and changes nothing."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        reason: builtins.str = ...,
+        etag: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___ResumeRequest = ResumeRequest
+
+@typing.final
+class ResumeResponse(google.protobuf.message.Message):
+    """ResumeResponse is the release that soaks."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    ALREADY_DONE_FIELD_NUMBER: builtins.int
+    already_done: builtins.bool
+    """already_done is whether it was not paused."""
+    @property
+    def release(self) -> trilock.v1.release_pb2.Release:
+        """release is always set."""
+
+    def __init__(
+        self,
+        *,
+        release: trilock.v1.release_pb2.Release | None = ...,
+        already_done: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["release", b"release"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["already_done", b"already_done", "release", b"release"]) -> None: ...
+
+global___ResumeResponse = ResumeResponse
+
+@typing.final
+class AbortRequest(google.protobuf.message.Message):
+    """AbortRequest names a promotion."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    operation: builtins.str
+    """operation is `operations/{id}`. Required."""
+    reason: builtins.str
+    """reason is why. Recorded."""
+    incident: builtins.str
+    """incident is an id in the user's own system. Recorded if it is rolled back."""
+    request_id: builtins.str
+    """request_id makes a repeat harmless."""
+    validate_only: builtins.bool
+    """validate_only checks everything and starts nothing."""
+    def __init__(
+        self,
+        *,
+        operation: builtins.str = ...,
+        reason: builtins.str = ...,
+        incident: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["incident", b"incident", "operation", b"operation", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___AbortRequest = AbortRequest
+
+@typing.final
+class AbortResponse(google.protobuf.message.Message):
+    """AbortResponse is how it is given up."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    ROLLS_BACK_FIELD_NUMBER: builtins.int
+    ALREADY_DONE_FIELD_NUMBER: builtins.int
+    rolls_back: builtins.bool
+    """rolls_back is whether it was past its pivot."""
+    already_done: builtins.bool
+    """already_done is whether that was begun before."""
+    @property
+    def operation(self) -> trilock.v1.operation_pb2.Operation:
+        """operation is the promotion, turning back, or the rollback. Unset for
+        validate_only.
+        """
+
+    def __init__(
+        self,
+        *,
+        operation: trilock.v1.operation_pb2.Operation | None = ...,
+        rolls_back: builtins.bool = ...,
+        already_done: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["operation", b"operation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["already_done", b"already_done", "operation", b"operation", "rolls_back", b"rolls_back"]) -> None: ...
+
+global___AbortResponse = AbortResponse
+
+@typing.final
 class SetFallbackRequest(google.protobuf.message.Message):
     """SetFallbackRequest names an alias and a bundle."""
 

@@ -43,6 +43,21 @@ class ReleaseServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.RollBackRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_release__service__pb2.RollBackResponse.FromString,
                 )
+        self.Pause = channel.unary_unary(
+                '/trilock.v1.ReleaseService/Pause',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.PauseRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.PauseResponse.FromString,
+                )
+        self.Resume = channel.unary_unary(
+                '/trilock.v1.ReleaseService/Resume',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.ResumeResponse.FromString,
+                )
+        self.Abort = channel.unary_unary(
+                '/trilock.v1.ReleaseService/Abort',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.AbortRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.AbortResponse.FromString,
+                )
         self.SetFallback = channel.unary_unary(
                 '/trilock.v1.ReleaseService/SetFallback',
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.SetFallbackRequest.SerializeToString,
@@ -148,6 +163,44 @@ class ReleaseServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Pause(self, request, context):
+        """Pause stops the clock of a soak; Finalize is refused until Resume. A rollback is
+        not.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+        - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Resume lets the clock go on.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+        - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Abort(self, request, context):
+        """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
+        back. A repeat finds what the first one did.
+
+        Errors include:
+        - NOT_FOUND: there is no such operation.
+        - FAILED_PRECONDITION (WRONG_STATE): it is no promotion, or what it made live is
+        final.
+        - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
+        - ABORTED (STALE_ETAG): what it made live was replaced since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetFallback(self, request, context):
         """SetFallback records the bundle that a rollback goes to when no release can be
         restored. It is proven first, and looked at from then on.
@@ -243,6 +296,21 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.RollBack,
                     request_deserializer=trilock_dot_v1_dot_release__service__pb2.RollBackRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_release__service__pb2.RollBackResponse.SerializeToString,
+            ),
+            'Pause': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pause,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.PauseRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.PauseResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.ResumeRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.ResumeResponse.SerializeToString,
+            ),
+            'Abort': grpc.unary_unary_rpc_method_handler(
+                    servicer.Abort,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.AbortRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.AbortResponse.SerializeToString,
             ),
             'SetFallback': grpc.unary_unary_rpc_method_handler(
                     servicer.SetFallback,
@@ -375,6 +443,57 @@ class ReleaseService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/RollBack',
             trilock_dot_v1_dot_release__service__pb2.RollBackRequest.SerializeToString,
             trilock_dot_v1_dot_release__service__pb2.RollBackResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Pause(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/Pause',
+            trilock_dot_v1_dot_release__service__pb2.PauseRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.PauseResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/Resume',
+            trilock_dot_v1_dot_release__service__pb2.ResumeRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.ResumeResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Abort(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/Abort',
+            trilock_dot_v1_dot_release__service__pb2.AbortRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.AbortResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -84,6 +84,44 @@ class ReleaseServiceStub:
       to_bundle is under way.
     """
 
+    Pause: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.PauseRequest,
+        trilock.v1.release_service_pb2.PauseResponse,
+    ]
+    """Pause stops the clock of a soak; Finalize is refused until Resume. A rollback is
+    not.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+    - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+    """
+
+    Resume: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.ResumeRequest,
+        trilock.v1.release_service_pb2.ResumeResponse,
+    ]
+    """Resume lets the clock go on.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+    - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+    """
+
+    Abort: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.AbortRequest,
+        trilock.v1.release_service_pb2.AbortResponse,
+    ]
+    """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
+    back. A repeat finds what the first one did.
+
+    Errors include:
+    - NOT_FOUND: there is no such operation.
+    - FAILED_PRECONDITION (WRONG_STATE): it is no promotion, or what it made live is
+      final.
+    - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
+    - ABORTED (STALE_ETAG): what it made live was replaced since.
+    """
+
     SetFallback: grpc.UnaryUnaryMultiCallable[
         trilock.v1.release_service_pb2.SetFallbackRequest,
         trilock.v1.release_service_pb2.SetFallbackResponse,
@@ -214,6 +252,44 @@ class ReleaseServiceAsyncStub:
       no rollback to to_bundle that ended it.
     - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
       to_bundle is under way.
+    """
+
+    Pause: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.PauseRequest,
+        trilock.v1.release_service_pb2.PauseResponse,
+    ]
+    """Pause stops the clock of a soak; Finalize is refused until Resume. A rollback is
+    not.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+    - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+    """
+
+    Resume: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.ResumeRequest,
+        trilock.v1.release_service_pb2.ResumeResponse,
+    ]
+    """Resume lets the clock go on.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+    - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+    """
+
+    Abort: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.AbortRequest,
+        trilock.v1.release_service_pb2.AbortResponse,
+    ]
+    """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
+    back. A repeat finds what the first one did.
+
+    Errors include:
+    - NOT_FOUND: there is no such operation.
+    - FAILED_PRECONDITION (WRONG_STATE): it is no promotion, or what it made live is
+      final.
+    - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
+    - ABORTED (STALE_ETAG): what it made live was replaced since.
     """
 
     SetFallback: grpc.aio.UnaryUnaryMultiCallable[
@@ -356,6 +432,50 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
           no rollback to to_bundle that ended it.
         - ABORTED (OPERATION_IN_PROGRESS): a rollback to another bundle than
           to_bundle is under way.
+        """
+
+    @abc.abstractmethod
+    def Pause(
+        self,
+        request: trilock.v1.release_service_pb2.PauseRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.PauseResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.PauseResponse]]:
+        """Pause stops the clock of a soak; Finalize is refused until Resume. A rollback is
+        not.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+        - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+        """
+
+    @abc.abstractmethod
+    def Resume(
+        self,
+        request: trilock.v1.release_service_pb2.ResumeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.ResumeResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.ResumeResponse]]:
+        """Resume lets the clock go on.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): the live release does not soak.
+        - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+        """
+
+    @abc.abstractmethod
+    def Abort(
+        self,
+        request: trilock.v1.release_service_pb2.AbortRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.AbortResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.AbortResponse]]:
+        """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
+        back. A repeat finds what the first one did.
+
+        Errors include:
+        - NOT_FOUND: there is no such operation.
+        - FAILED_PRECONDITION (WRONG_STATE): it is no promotion, or what it made live is
+          final.
+        - FAILED_PRECONDITION (NO_SAFE_TARGET): there is nothing to go back to.
+        - ABORTED (STALE_ETAG): what it made live was replaced since.
         """
 
     @abc.abstractmethod

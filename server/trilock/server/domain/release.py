@@ -7,12 +7,15 @@ never rewritten: going back makes a new one.
                    │                      │               │
                    └──────── roll back ───┴───────────────┴──────> ROLLED_BACK
 
+A soak can be paused: its clock stops, and it is not finalized until it is resumed. That
+is a mark on the release, not a state of its own: its writes are staged as before.
+
 A rollback's own release starts as FINALIZING (its planes still converge, its
 writes go to the table itself) and is FINALIZED once they have.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Self
 
@@ -73,6 +76,19 @@ class Cause:
     incident: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A time in which a soak's clock stands still."""
+
+    revision: int
+    started: datetime
+    cause: Cause
+    ended_revision: int | None
+    ended: datetime | None
+    ended_by: Cause | None
+    """Who resumed it; None if nobody did."""
+
+
 _NUMBER_BITS: Final = 20
 
 
@@ -124,11 +140,28 @@ class Release:
     """From its pivot to the last acknowledgement of a watcher that was there then."""
     acknowledged: int
     """How many of those have."""
+    pauses: tuple[Pause, ...] = ()
+    """Of its soak, oldest first; at most the last one has no end."""
 
     @property
     def acknowledged_s(self) -> float | None:
         """`acknowledged_ms` in seconds: the measured time to switch the fleet."""
         return None if self.acknowledged_ms is None else self.acknowledged_ms / 1000
+
+    @property
+    def paused(self) -> Pause | None:
+        """The pause that its soak is in; None for none."""
+        soaks = self.state is ReleaseState.SOAKING
+        last = self.pauses[-1] if soaks and self.pauses else None
+        return last if last is not None and last.ended is None else None
+
+    def soaked(self, now: datetime) -> timedelta:
+        """Return how long it has soaked at *now*, by a clock that stands still in pauses."""
+        until = self.ended or now
+        still = sum(
+            ((pause.ended or until) - pause.started for pause in self.pauses), start=timedelta()
+        )
+        return max(timedelta(), until - self.started - still)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

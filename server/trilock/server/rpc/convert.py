@@ -17,7 +17,7 @@ from trilock.server.domain.names import BundleRef
 from trilock.server.domain.operation import Operation, OperationStep, Plan
 from trilock.server.domain.policy import RecordedPolicy, RecordedWaiver
 from trilock.server.domain.ports import ViewState
-from trilock.server.domain.release import Cause, Release
+from trilock.server.domain.release import Cause, Pause, Release
 from trilock.server.domain.sink import Sink
 from trilock.server.operations.pace import Pace
 from trilock.server.planning.outlook import Change
@@ -245,6 +245,18 @@ def release_to_proto(release: Release, *, sinks: Sequence[ReleaseSink] = ()) -> 
         leaves_bundle=_name(release.leaves_bundle),
         acknowledge_duration=duration(release.acknowledged_s),
         acknowledged_watchers=release.acknowledged,
+        pauses=[_pause(pause) for pause in release.pauses],
+    )
+
+
+def _pause(pause: Pause) -> release_pb2.Pause:
+    return release_pb2.Pause(
+        revision=pause.revision,
+        start_time=timestamp(pause.started),
+        cause=cause_to_proto(pause.cause),
+        end_revision=pause.ended_revision or 0,
+        end_time=timestamp(pause.ended),
+        end_cause=None if pause.ended_by is None else cause_to_proto(pause.ended_by),
     )
 
 
@@ -292,6 +304,7 @@ def alias_to_proto(status: AliasStatus) -> release_pb2.Alias:
         waivers=recorded_waivers_to_proto(status.waivers),
         hold=None if status.hold is None else hold_to_proto(status.hold),
         drifts=[drift_to_proto(drift) for drift in status.drifts],
+        soaked=None if status.soaked is None else duration(status.soaked.total_seconds()),
         fallback=None if status.fallback is None else fallback_to_proto(status.fallback),
         fleet=fleet_to_proto(status.fleet),
     )

@@ -68,6 +68,8 @@ _METHODS: Final = {
         "BundleService/PlaceHold",
         "OperationService/CancelOperation",
         "OperationService/RetryOperation",
+        "ReleaseService/Abort",
+        "ReleaseService/Pause",
         "ReleaseService/RollBack",
     ),
     Role.PROMOTE: (
@@ -81,6 +83,7 @@ _METHODS: Final = {
         "FeatureService/RetireFeatures",
         "ReleaseService/ClearFallback",
         "ReleaseService/Finalize",
+        "ReleaseService/Resume",
         "ReleaseService/SetFallback",
         "ReleaseService/Promote",
         "SinkService/PurgeReceipts",

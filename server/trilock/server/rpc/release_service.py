@@ -1,8 +1,8 @@
 """ReleaseService."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, model_name
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, model_name, operation_id
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import Release
 from trilock.server.rpc.convert import (
@@ -19,12 +19,14 @@ from trilock.server.rpc.validate import validating
 from trilock.server.serving.messages import serving_bundle_message
 from trilock.server.store.releases import get_release, list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks
+from trilock.server.usecases.abort import abort
 from trilock.server.usecases.describe_alias import describe_alias, describe_aliases
 from trilock.server.usecases.describe_operation import describe_operation
 from trilock.server.usecases.describe_past import describe_past
 from trilock.server.usecases.describe_rollback import describe_rollback
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
+from trilock.server.usecases.pause import Paused, pause, resume
 from trilock.server.usecases.promote import plan_promote, promote
 from trilock.server.usecases.roll_back import roll_back
 from trilock.v1 import (
@@ -173,6 +175,70 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
         )
         return release_service_pb2.RollBackResponse(
             operation=await self._told(started.operation), already_done=started.already_done
+        )
+
+    async def Pause(
+        self, request: release_service_pb2.PauseRequest, _context: Context
+    ) -> release_service_pb2.PauseResponse:
+        """See release_service.proto."""
+        paused = await self._pause_or_resume(pause, request)
+        return release_service_pb2.PauseResponse(
+            release=release_to_proto(paused.release), already_done=paused.already_done
+        )
+
+    async def Resume(
+        self, request: release_service_pb2.ResumeRequest, _context: Context
+    ) -> release_service_pb2.ResumeResponse:
+        """See release_service.proto."""
+        paused = await self._pause_or_resume(resume, request)
+        return release_service_pb2.ResumeResponse(
+            release=release_to_proto(paused.release), already_done=paused.already_done
+        )
+
+    async def _pause_or_resume(
+        self,
+        verb: Callable[..., Paused],
+        request: release_service_pb2.PauseRequest | release_service_pb2.ResumeRequest,
+    ) -> Paused:
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            reason = check.text("reason", request.reason)
+            etag = check.text("etag", request.etag, limit=128)
+            request_id = check.request_id(request.request_id)
+        return await self.threads.quick(
+            verb,
+            self.runtime,
+            alias=alias,
+            reason=reason,
+            etag=etag,
+            request_id=request_id,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+
+    async def Abort(
+        self, request: release_service_pb2.AbortRequest, _context: Context
+    ) -> release_service_pb2.AbortResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            operation = check.name("operation", request.operation, operation_id)
+            reason = check.text("reason", request.reason)
+            incident = check.text("incident", request.incident, limit=255)
+            request_id = check.request_id(request.request_id)
+        aborted = await self.threads.quick(
+            abort,
+            self.runtime,
+            operation,
+            reason=reason,
+            incident=incident,
+            request_id=request_id,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.AbortResponse(
+            operation=await self._told(aborted.operation),
+            rolls_back=aborted.rolls_back,
+            already_done=aborted.already_done,
         )
 
     async def SetFallback(

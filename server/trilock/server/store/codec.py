@@ -8,8 +8,9 @@ from trilock.server.domain.bundle import ModelVersion, PipelineCommit, PipelineO
 from trilock.server.domain.live import LiveBundle, ServingBundle
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, alias_name, model_name
 from trilock.server.domain.operation import OperationKind, Plan, PlannedStep
-from trilock.server.domain.release import Cause, ReleaseState
+from trilock.server.domain.release import Cause, Pause, ReleaseState
 from trilock.server.domain.sink import SinkColumn
+from trilock.server.store.clock import to_datetime, to_optional_datetime
 
 
 def model_version_to_json(value: ModelVersion) -> dict[str, Any]:
@@ -42,6 +43,19 @@ def cause_to_json(value: Cause) -> dict[str, Any]:
 def cause_from_json(form: Mapping[str, Any]) -> Cause:
     """Return the value *form* was made of."""
     return Cause(**form)
+
+
+def pause_from_json(form: Mapping[str, Any]) -> Pause:
+    """Return the pause that store/pauses.py has written as *form*."""
+    ended_by = form["ended_by"]
+    return Pause(
+        revision=form["revision"],
+        started=to_datetime(form["started_ms"]),
+        cause=cause_from_json(form["cause"]),
+        ended_revision=form["ended_revision"],
+        ended=to_optional_datetime(form["ended_ms"]),
+        ended_by=None if ended_by is None else cause_from_json(ended_by),
+    )
 
 
 def columns_to_json(value: tuple[SinkColumn, ...]) -> list[dict[str, Any]]:

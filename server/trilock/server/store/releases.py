@@ -171,6 +171,7 @@ def go_live(
             revision=revision,
             started_ms=now_ms(),
             cause=codec.cause_to_json(cause),
+            pauses=[],
         )
     )
     row.release = release.ref.number
@@ -313,4 +314,5 @@ def _to_domain(row: ReleaseRow) -> Release:
         ended_by=None if row.ended_by is None else codec.cause_from_json(row.ended_by),
         acknowledged_ms=row.acknowledged_ms,
         acknowledged=row.acknowledged,
+        pauses=tuple(codec.pause_from_json(pause) for pause in row.pauses),
     )

@@ -204,6 +204,8 @@ class ReleaseRow(SQLModel, table=True):
     acknowledged: int = 0
     """How many of those have."""
     ended_by: Optional[dict[str, Any]] = _json(nullable=True)  # noqa: UP045
+    pauses: list[dict[str, Any]] = _json()
+    """Of its soak, oldest first."""
 
 
 class LiveTable(SQLModel, table=True):

@@ -1,11 +1,12 @@
 """Everything that hangs on an alias, for somebody who has to decide."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from trilock.server.domain.fleet import Fleet
 from trilock.server.domain.names import AliasRef, ModelName
 from trilock.server.domain.operation import Operation
-from trilock.server.domain.release import LiveRow, Release
+from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.store.drifts import Drift, open_drifts
 from trilock.server.store.fallbacks import Fallback, get_fallback
 from trilock.server.store.fleet import get_fleet
@@ -24,6 +25,8 @@ class AliasStatus:
 
     live_row: LiveRow
     live: Release
+    soaked: timedelta | None
+    """How long the live release has soaked, without pauses; None if it does not."""
     live_sinks: tuple[ReleaseSink, ...]
     target: Release | None
     target_sinks: tuple[ReleaseSink, ...]
@@ -66,6 +69,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
     return AliasStatus(
         live_row=row,
         live=live,
+        soaked=live.soaked(datetime.now(UTC)) if live.state is ReleaseState.SOAKING else None,
         live_sinks=status_sinks,
         target=target,
         target_sinks=target_sinks,

@@ -6,6 +6,7 @@ from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.gates.fleet_accepts import forbid_refused
 from trilock.server.planning.planner import plan_finalize
+from trilock.server.store.pauses import forbid_paused
 from trilock.server.store.releases import require_live
 from trilock.server.store.requests import request_hash
 from trilock.server.usecases.runtime import Runtime
@@ -30,8 +31,8 @@ def finalize(
     Raises:
         NotFoundError: Nothing was ever released there.
         StaleEtagError: The alias changed since the caller looked.
-        WrongStateError: The live release does not soak.
         FleetRefusedError: More than half of the watchers refused it.
+        WrongStateError: The live release does not soak, or its soak is paused.
         BusyError: Another operation works on the alias.
     """
     content = request_hash("finalize", alias=str(alias), etag=etag)
@@ -46,6 +47,7 @@ def finalize(
         if live.state is not ReleaseState.SOAKING:
             raise WrongStateError(resource=str(live.release), state=live.state, verb="finalized")
         forbid_refused(session, live)
+        forbid_paused(session, alias)
         if validate_only:
             return None
         return runtime.journal.submit(

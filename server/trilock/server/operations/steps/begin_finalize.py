@@ -7,6 +7,7 @@ from sqlmodel import Session
 from trilock.server.domain.names import AliasRef, ReleaseRef
 from trilock.server.domain.operation import Json, JsonValue, Operation
 from trilock.server.domain.release import ReleaseState
+from trilock.server.store.pauses import forbid_paused
 from trilock.server.store.releases import set_live_state
 
 
@@ -21,10 +22,17 @@ class BeginFinalize:
     pivot: ClassVar[bool] = True
 
     def run(self, session: Session, operation: Operation, args: Json) -> JsonValue:
-        """Bring the live release from SOAKING to FINALIZING."""
+        """Bring the live release from SOAKING to FINALIZING.
+
+        Raises:
+            StaleEtagError: Another release is live.
+            WrongStateError: It does not soak any more, or was paused meanwhile.
+        """
+        alias = AliasRef.parse(args["alias"])
+        forbid_paused(session, alias)
         live = set_live_state(
             session,
-            AliasRef.parse(args["alias"]),
+            alias,
             release=ReleaseRef.parse(args["release"]),
             state=ReleaseState.FINALIZING,
             cause=operation.cause,

@@ -1,0 +1,171 @@
+"""pause, resume, abort: hold a release in its soak, or give a promotion up."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from trilock.cli.commands.rollback import tell_restored
+from trilock.cli.confirming import confirm
+from trilock.cli.exits import CommandError, Exit
+from trilock.cli.finishing import finish
+from trilock.cli.options import (
+    ROLLBACK_TIMEOUT_S,
+    TIMEOUT_HELP,
+    AliasArgument,
+    DryRun,
+    Output,
+    Reason,
+    Wait,
+)
+from trilock.cli.output import Format, clean, say, write, write_json
+from trilock.cli.plain import moment, plain
+from trilock.cli.plans import rollback_lines
+from trilock.cli.reporting import Command
+from trilock.cli.session import Session, connected, new_request_id
+from trilock.cli.waiting import follow, has_switched, state_of
+from trilock.cli.words import last, when
+from trilock.client.names import short_alias
+from trilock.v1.operation_pb2 import Operation, OperationState
+from trilock.v1.operation_service_pb2 import ListOperationsRequest
+from trilock.v1.release_service_pb2 import (
+    AbortRequest,
+    PauseRequest,
+    PlanRollbackRequest,
+    ResumeRequest,
+)
+
+_LOOKED_AT = 100
+"""How many of the newest operations the promotion is looked for in."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to *app*."""
+    app.command(cls=Command)(pause)
+    app.command(cls=Command)(resume)
+    app.command(cls=Command)(abort)
+
+
+def pause(
+    context: typer.Context,
+    alias: AliasArgument = None,
+    *,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Stop the clock of a soak, and keep it from finalize."""
+    with connected(context) as session:
+        name = session.names.alias(alias)
+        request = PauseRequest(
+            alias=name, reason=reason, request_id=new_request_id(), validate_only=dry_run
+        )
+        response = session.client.releases.Pause(request)
+    short = short_alias(name)
+    if dry_run:
+        say(f"{short} can be paused")
+        return
+    if output is Format.JSON:
+        write_json(plain(response))
+    already = ""
+    if response.already_done and response.release.pauses:
+        first = response.release.pauses[-1]
+        already = f"already done by {first.cause.principal} {when(moment(first.start_time))}: "
+    say(clean(f"{already}{short} is paused: trilock resume {short}, or trilock rollback {short}"))
+
+
+def resume(
+    context: typer.Context,
+    alias: AliasArgument = None,
+    *,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Let a paused soak go on."""
+    with connected(context) as session:
+        name = session.names.alias(alias)
+        request = ResumeRequest(
+            alias=name, reason=reason, request_id=new_request_id(), validate_only=dry_run
+        )
+        response = session.client.releases.Resume(request)
+    short = short_alias(name)
+    if dry_run:
+        say(f"{short} can be resumed")
+        return
+    if output is Format.JSON:
+        write_json(plain(response))
+    already = "it was not paused: " if response.already_done else ""
+    say(f"{already}{short} soaks: trilock finalize {short}, or trilock rollback {short}")
+
+
+def abort(
+    context: typer.Context,
+    alias: AliasArgument = None,
+    *,
+    reason: Reason = "",
+    incident: Annotated[
+        str, typer.Option(help="Id of the incident. Recorded.", show_default=False)
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Wait = True,
+    timeout: Annotated[float, typer.Option(min=0, help=TIMEOUT_HELP)] = ROLLBACK_TIMEOUT_S,
+    output: Output = Format.TABLE,
+) -> None:
+    """Give up the newest promotion, wherever it is.
+
+    What has not switched yet is undone; what has is rolled back.
+    """
+    with connected(context) as session:
+        name = session.names.alias(alias)
+        short = short_alias(name)
+        promotion = _newest_promotion(session, name)
+        about = f"{promotion.name}, bundle {last(promotion.bundle)} on {short}"
+        planned = None
+        if has_switched(promotion):
+            planned = session.client.releases.PlanRollback(PlanRollbackRequest(alias=name))
+            say(clean(f"{about}: every reader has switched, so it is rolled back"))
+            say("\n".join(rollback_lines(planned)))
+        else:
+            say(clean(f"{about}: {state_of(promotion)}, nobody has switched; its steps are undone"))
+        confirm("abort", yes=yes, what="aborted")
+        request = AbortRequest(
+            operation=promotion.name,
+            reason=reason,
+            incident=incident,
+            request_id=new_request_id(),
+        )
+        begun = time.monotonic()
+        response = session.client.releases.Abort(request)
+        operation = response.operation
+        if response.already_done:
+            say(clean(f"already done by {operation.cause.principal}: {operation.name}"))
+        if response.rolls_back or not wait:
+            followed = finish(
+                session, operation, wait=wait, timeout=timeout, output=output, begun=begun
+            )
+            if followed is not None:
+                planned = planned or session.client.releases.PlanRollback(
+                    PlanRollbackRequest(alias=name)
+                )
+                tell_restored(session, planned, followed, output=output)
+            return
+        # Being taken back is what it was asked for: no failure, unlike after a promote.
+        undone = follow(session, operation, timeout=timeout, begun=begun).operation
+    if output is Format.JSON:
+        write_json({"operation": plain(undone)})
+    if undone.state != OperationState.OPERATION_STATE_COMPENSATED:
+        raise CommandError(f"{undone.name} ended as {state_of(undone)}", code=Exit.FORBIDDEN)
+    if output is Format.TABLE:
+        write(f"{undone.name} is undone; {short} is as it was")
+
+
+def _newest_promotion(session: Session, alias: str) -> Operation:
+    request = ListOperationsRequest(alias=alias, page_size=_LOOKED_AT)
+    for operation in session.client.operations.ListOperations(request).operations:
+        if operation.kind == "PROMOTE":
+            return operation
+    raise CommandError(
+        f"{short_alias(alias)} had no promotion lately: there is nothing to abort",
+        code=Exit.FORBIDDEN,
+    )
