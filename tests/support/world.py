@@ -23,7 +23,7 @@ from trilock.server.convergence.finish import finish_release
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.fleet import FleetPolicy
-from trilock.server.domain.names import AliasRef, ReleaseRef, SinkRef
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, SinkRef
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.ports import Planes, SinkDatabase, SinkRecords, Window
 from trilock.server.domain.release import LiveRow
@@ -263,6 +263,10 @@ class World:
     def live(self) -> LiveRow:
         with self.database.read() as session:
             return require_live(session, ALIAS)
+
+    def bundle_of(self, release: ReleaseRef) -> BundleRef:
+        with self.database.read() as session:
+            return get_release(session, release).bundle
 
     def writer(self, release: ReleaseRef, *, sink: SinkRef = SINK) -> SinkWriter:
         with self.database.read() as session:

@@ -8,6 +8,7 @@ from tests.support.values import bundle, release, sink
 from trilock.server.domain.release import ReleaseState
 from trilock.server.planning.outlook import Change, changes, not_undone
 
+NO_UNDO = "undo is unavailable, it is append-only and has no release column"
 GIVEN = "what its readers were already given, and what was written where trilock has no sink"
 
 
@@ -45,7 +46,10 @@ def test_the_first_bundle_changes_everything() -> None:
         (
             ReleaseState.FINALIZING,
             (),
-            (GIVEN, "rows in predictions, which has no key columns to find them by"),
+            (
+                GIVEN,
+                f"rows in predictions: {NO_UNDO}",
+            ),
         ),
     ],
 )

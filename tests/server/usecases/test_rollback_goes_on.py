@@ -191,3 +191,26 @@ def test_a_sink_in_trouble_does_not_keep_the_fences_of_others_open(
         SinkWriter(f"sqlite:///{w.warehouse}", sink=str(SINK), epoch=bad.epoch) as writer,
     ):
         writer.write([{"flight": "UA1", "delay": 3.0}])
+
+
+def test_status_says_while_a_finalized_release_is_not_fenced(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I5: it holds from the moment the fence closes; until then status says that it does not."""
+    w.finalize()
+    w.settle()
+    bad = w.live()
+    with monkeypatch.context() as down:
+
+        def silent(connection: str) -> SinkDatabase:
+            raise PlaneUnavailableError(plane=connection, what="timed out")
+
+        down.setattr(w, "sink_database", silent)
+        operation = rolled_back(w)
+        with w.database.read() as session:
+            (found,) = [s.found for s in list_plane_states(session, w.live()) if s.plane == "sinks"]
+
+    assert f"{bad.release} predictions: fence unknown (I5 does not hold yet" in found
+    w.runtime.journal.retry(operation.id)
+    assert w.settled(operation).state is OperationState.SUCCEEDED
+    assert trouble(w) == ""

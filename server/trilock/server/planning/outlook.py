@@ -35,17 +35,34 @@ def changes(before: Bundle | None, after: Bundle) -> tuple[Change, ...]:
     )
 
 
-def not_undone(leaves: Release, *, sinks: Sequence[Sink]) -> tuple[str, ...]:
-    """Return what stays as it is when *leaves* is rolled back."""
+def not_undone(
+    leaves: Release, *, sinks: Sequence[Sink], between: Sequence[Release] = ()
+) -> tuple[str, ...]:
+    """Return what stays as it is when *leaves* is rolled back.
+
+    Args:
+        leaves: What is live.
+        sinks: What it writes to.
+        between: Releases that were live after the one that is restored and before
+            *leaves*, and that nobody rolled back.
+    """
     lines = ["what its readers were already given, and what was written where trilock has no sink"]
-    if leaves.state is ReleaseState.SOAKING:
-        # Its rows never were in a table.
-        return tuple(lines)
-    for sink in sinks:
-        if sink.keys:
-            lines.append(f"rows of {sink.table} that somebody else has written since")
-        else:
-            lines.append(f"rows in {sink.table}, which has no key columns to find them by")
+    if leaves.state is not ReleaseState.SOAKING:
+        # In the soak its rows never were in a table.
+        for sink in sinks:
+            if sink.undoable:
+                lines.append(f"rows of {sink.table} that somebody else has written since")
+            else:
+                lines.append(
+                    f"rows in {sink.table}: undo is unavailable, it is append-only and has no "
+                    "release column"
+                )
+    if sinks:
+        lines += [
+            f"rows that {release.ref} ({release.bundle}) wrote: it was finalized, and is not "
+            "what is rolled back"
+            for release in between
+        ]
     return tuple(lines)
 
 

@@ -19,7 +19,7 @@ from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Json, OperationKind, Plan, PlannedStep
 from trilock.server.domain.ports import Window
-from trilock.server.domain.release import NO_RELEASE_ETAG, LiveRow, Release, ReleaseState
+from trilock.server.domain.release import NO_RELEASE_ETAG, LiveRow, Release
 from trilock.server.domain.sink import Sink
 
 PLAN_VERSION: Final = 1
@@ -194,13 +194,7 @@ def plan_rollback(
             title=f"switch every reader of {around.alias} back to {bundle}",
         ),
     ]
-    stays = [
-        f"what {live.release} wrote to {sink.table} of {sink.connection} stays: undo is "
-        "unavailable, it is append-only and has no release column"
-        for sink in around.sinks
-        if not sink.undoable and live.state is not ReleaseState.SOAKING
-    ]
-    return _plan(OperationKind.ROLL_BACK, around, steps, [*warnings, *stays])
+    return _plan(OperationKind.ROLL_BACK, around, steps, list(warnings))
 
 
 def _name(ref: ReleaseRef | None) -> str | None:

@@ -1,15 +1,23 @@
 """A rollback that is not yet: everything that a person wants to know before saying yes."""
 
 from dataclasses import dataclass
+from typing import Final
+
+from sqlmodel import Session
 
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.operation import OperationKind
+from trilock.server.domain.release import Release, ReleaseState
 from trilock.server.operations.pace import Pace, pace_of
 from trilock.server.planning.outlook import Change, changes, not_undone
 from trilock.server.store.bundles import get_bundle
+from trilock.server.store.releases import list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks, list_sinks
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
 from trilock.server.usecases.runtime import Runtime
+
+_HISTORY: Final = 100
+"""How many releases back are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,24 @@ def describe_rollback(
                 get_bundle(session, planned.target.bundle),
             ),
             sinks=tuple(list_release_sinks(session, planned.leaves.ref)),
-            not_undone=not_undone(planned.leaves, sinks=list_sinks(session, model=alias.model)),
+            not_undone=not_undone(
+                planned.leaves,
+                sinks=list_sinks(session, model=alias.model),
+                between=_between(session, planned),
+            ),
             pace=pace_of(session, alias, kind=OperationKind.ROLL_BACK),
         )
+
+
+def _between(session: Session, planned: PlannedRollback) -> tuple[Release, ...]:
+    """Return the releases whose rows a longer way back passes over, oldest first."""
+    restored = planned.target.release
+    if restored is None:
+        return ()
+    found = list_releases(session, alias=planned.leaves.alias, offset=0, limit=_HISTORY)
+    return tuple(
+        release
+        for release in reversed(found)
+        if restored.ref.number < release.ref.number < planned.leaves.ref.number
+        and release.state is ReleaseState.SUPERSEDED
+    )

@@ -9,14 +9,19 @@ ROLLED_BACK release        its writers are fenced; what it wrote to the table is
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from sqlmodel import Session
 
 from trilock.client.sinks.layout import EpochState
-from trilock.server.domain.errors import CannotUndoError, TrilockError, UnavailableError
-from trilock.server.domain.names import SinkRef
+from trilock.server.domain.errors import (
+    CannotUndoError,
+    PlaneUnavailableError,
+    TrilockError,
+    UnavailableError,
+)
+from trilock.server.domain.names import ReleaseRef, SinkRef
 from trilock.server.domain.ports import Connections, SinkDatabase
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.domain.sink import (
@@ -34,6 +39,8 @@ _HISTORY = 100
 """How many releases back are looked at; older ones are settled long since."""
 
 _SETTLED = "settled"
+
+_STAGED = frozenset({EpochState.STAGED, None})
 
 _Counts = StagedRows | MergeCounts | UndoCounts | UndoUnavailable
 
@@ -65,10 +72,22 @@ class Sinks:
         """Return "settled", or what is still to be done, by release and sink."""
         troubles = _Troubles()
         open_work = [
-            f"{release.ref} {sink.ref.sink}: {state or 'no fence'}"
+            f"{release.ref} {sink.ref.sink}: {state or 'no fence'}{_isolation(release, state)}"
             for release, sink, state in self._unsettled(live, troubles)
         ]
-        return "; ".join([*open_work, *map(str, troubles.values())]) or _SETTLED
+        return "; ".join([*open_work, *self._unproven(live, troubles)]) or _SETTLED
+
+    def _unproven(self, live: LiveRow, troubles: _Troubles) -> Iterator[str]:
+        """Yield what is wrong with sinks, and whose rows may still come into their tables."""
+        with self._database.read() as session:
+            releases = _releases(session, live)
+            noted = _noted(session, releases)
+        for ref, error in troubles.items():
+            yield str(error)
+            for release in releases:
+                state = noted.get((release.ref, ref))
+                if release.state is ReleaseState.ROLLED_BACK and state is not EpochState.CLOSED:
+                    yield f"{release.ref} {ref.sink}: fence unknown{_isolation(release, state)}"
 
     def apply(self, live: LiveRow) -> None:
         """Do what is still to be done, release by release, sink by sink.
@@ -134,11 +153,8 @@ class Sinks:
         with self._database.read() as session:
             sinks = list_sinks(session, model=live.alias.model)
             releases = _releases(session, live)
-            noted = {
-                (release.ref, noted.sink): noted.state
-                for release in releases
-                for noted in list_release_sinks(session, release.ref)
-            }
+            noted = _noted(session, releases)
+        silent: dict[str, TrilockError] = {}
         for release in releases:
             for sink in sinks:
                 wanted = _wanted(release)
@@ -146,16 +162,40 @@ class Sinks:
                     continue  # an epoch is closed for good: no need to ask its database again
                 if sink.ref in troubles:
                     continue
+                if sink.connection in silent:
+                    troubles[sink.ref] = silent[sink.connection]
+                    continue
                 try:
                     state = self._state(sink, release)
                 except TrilockError as error:
                     troubles[sink.ref] = error
+                    if isinstance(error, PlaneUnavailableError):
+                        # Every sink of a database that is down would take its 2 s again.
+                        silent[sink.connection] = error
                     continue
                 if state is None and release.ended is not None:
                     continue  # the sink was registered after this release had ended
                 is_noted = noted.get((release.ref, sink.ref)) == wanted
                 if state != wanted or not is_noted or self._is_hidden(sink, release):
                     yield release, sink, state
+
+
+def _noted(session: Session, releases: Sequence[Release]) -> dict[tuple[ReleaseRef, SinkRef], str]:
+    return {
+        (release.ref, noted.sink): noted.state
+        for release in releases
+        for noted in list_release_sinks(session, release.ref)
+    }
+
+
+def _isolation(release: Release, state: str | None) -> str:
+    """Return what to add where a release that was rolled back may write, or has rows."""
+    # What was only ever staged is not in the table, whoever goes on writing.
+    if release.state is not ReleaseState.ROLLED_BACK or state in _STAGED:
+        return ""
+    if state == EpochState.CLOSED:
+        return " (not undone yet)"
+    return " (I5 does not hold yet: its writers are not fenced)"
 
 
 def _undone(database: SinkDatabase, sink: Sink, *, epoch: int) -> UndoCounts | UndoUnavailable:
