@@ -1,4 +1,4 @@
-"""Going back twice takes out the rows of what is left, and names the rows that stay (ADR 12)."""
+"""Going back twice takes out the rows of what is left, and names the rows that stay (ADR 13)."""
 
 from pathlib import Path
 
