@@ -9,7 +9,7 @@ from trilock.client._target import Target
 
 READS: Final = (
     ("AdminService", "GetServerInfo", "ListTokens"),
-    ("BundleService", "GetFeatureSchema", "ListFeatureSchemas", "GetBundle", "ListBundles"),
+    ("BundleService", "GetFeatureSchema", "ListFeatureSchemas", "GetBundle", "ListBundles", "Diff"),
     ("CheckService", "Check", "GetBaseline"),
     ("DriftService", "ListDrifts"),
     ("FeatureService", "ListFeatureProjects"),

@@ -18,6 +18,15 @@ from trilock.compat.change import (
     service_readers,
 )
 from trilock.compat.check import check
+from trilock.compat.compare import (
+    Closure,
+    Difference,
+    Kind,
+    Part,
+    compare_features,
+    compare_json,
+    signature_form,
+)
 from trilock.compat.errors import (
     BaselineVersionError,
     CompatError,
@@ -42,8 +51,10 @@ __all__ = [
     "BaselineVersionError",
     "Category",
     "ChangeReport",
+    "Closure",
     "CompatError",
     "Consumer",
+    "Difference",
     "Digests",
     "Feature",
     "FeatureSet",
@@ -51,11 +62,13 @@ __all__ = [
     "InputField",
     "InvalidPolicyError",
     "Judged",
+    "Kind",
     "Lineage",
     "MalformedBaselineError",
     "MalformedSignatureError",
     "Mode",
     "NullPolicy",
+    "Part",
     "Policy",
     "Predecessor",
     "RawObject",
@@ -76,8 +89,11 @@ __all__ = [
     "baseline_text",
     "check",
     "check_change",
+    "compare_features",
+    "compare_json",
     "parse_baseline",
     "parse_features",
     "parse_signature",
     "service_readers",
+    "signature_form",
 ]

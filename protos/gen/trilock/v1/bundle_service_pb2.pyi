@@ -7,11 +7,18 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.struct_pb2
 import google.protobuf.timestamp_pb2
+import sys
 import trilock.v1.bundle_pb2
 import typing
+
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
@@ -373,6 +380,164 @@ class PlaceHoldResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["hold", b"hold"]) -> None: ...
 
 global___PlaceHoldResponse = PlaceHoldResponse
+
+@typing.final
+class DiffRequest(google.protobuf.message.Message):
+    """DiffRequest names two bundles, or two feature schemas."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    before: builtins.str
+    """before is `models/{model}/bundles/{number}` or
+    `featureSchemas/{service}/versions/{version}`. Required.
+    """
+    after: builtins.str
+    """after is another one of the same kind. Required."""
+    def __init__(
+        self,
+        *,
+        before: builtins.str = ...,
+        after: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "before", b"before"]) -> None: ...
+
+global___DiffRequest = DiffRequest
+
+@typing.final
+class DiffResponse(google.protobuf.message.Message):
+    """DiffResponse is what differs."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DIFFERENCES_FIELD_NUMBER: builtins.int
+    @property
+    def differences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Difference]:
+        """differences are by part, as Part has them, then by path."""
+
+    def __init__(
+        self,
+        *,
+        differences: collections.abc.Iterable[global___Difference] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["differences", b"differences"]) -> None: ...
+
+global___DiffResponse = DiffResponse
+
+@typing.final
+class Difference(google.protobuf.message.Message):
+    """Difference is one thing that differs."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Part:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _PartEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Difference._Part.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        PART_UNSPECIFIED: Difference._Part.ValueType  # 0
+        """PART_UNSPECIFIED is never sent."""
+        PART_MODEL: Difference._Part.ValueType  # 1
+        """PART_MODEL is the model version and its signature."""
+        PART_CONTRACT: Difference._Part.ValueType  # 2
+        """PART_CONTRACT is what a consumer of the features sees."""
+        PART_SEMANTICS: Difference._Part.ValueType  # 3
+        """PART_SEMANTICS is how values are made."""
+        PART_DOCS: Difference._Part.ValueType  # 4
+        """PART_DOCS is descriptions, owners and tags."""
+        PART_PIPELINE: Difference._Part.ValueType  # 5
+        """PART_PIPELINE is the commit and the outputs that it recorded."""
+        PART_SERVING: Difference._Part.ValueType  # 6
+        """PART_SERVING is the serving config."""
+
+    class Part(_Part, metaclass=_PartEnumTypeWrapper):
+        """Part is which class of thing differs."""
+
+    PART_UNSPECIFIED: Difference.Part.ValueType  # 0
+    """PART_UNSPECIFIED is never sent."""
+    PART_MODEL: Difference.Part.ValueType  # 1
+    """PART_MODEL is the model version and its signature."""
+    PART_CONTRACT: Difference.Part.ValueType  # 2
+    """PART_CONTRACT is what a consumer of the features sees."""
+    PART_SEMANTICS: Difference.Part.ValueType  # 3
+    """PART_SEMANTICS is how values are made."""
+    PART_DOCS: Difference.Part.ValueType  # 4
+    """PART_DOCS is descriptions, owners and tags."""
+    PART_PIPELINE: Difference.Part.ValueType  # 5
+    """PART_PIPELINE is the commit and the outputs that it recorded."""
+    PART_SERVING: Difference.Part.ValueType  # 6
+    """PART_SERVING is the serving config."""
+
+    class _Kind:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _KindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Difference._Kind.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Difference._Kind.ValueType  # 0
+        """KIND_UNSPECIFIED is never sent."""
+        KIND_ADDED: Difference._Kind.ValueType  # 1
+        """KIND_ADDED means that only `after` has it."""
+        KIND_REMOVED: Difference._Kind.ValueType  # 2
+        """KIND_REMOVED means that only `before` has it."""
+        KIND_CHANGED: Difference._Kind.ValueType  # 3
+        """KIND_CHANGED means that both have it, differently."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind is what became of it."""
+
+    KIND_UNSPECIFIED: Difference.Kind.ValueType  # 0
+    """KIND_UNSPECIFIED is never sent."""
+    KIND_ADDED: Difference.Kind.ValueType  # 1
+    """KIND_ADDED means that only `after` has it."""
+    KIND_REMOVED: Difference.Kind.ValueType  # 2
+    """KIND_REMOVED means that only `before` has it."""
+    KIND_CHANGED: Difference.Kind.ValueType  # 3
+    """KIND_CHANGED means that both have it, differently."""
+
+    PART_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    FIELD_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    AFFECTS_FIELD_NUMBER: builtins.int
+    part: global___Difference.Part.ValueType
+    """part is which class of thing differs."""
+    kind: global___Difference.Kind.ValueType
+    """kind is what became of it."""
+    path: builtins.str
+    """path is what it is, e.g. `weather:temp` or `data_source/weather_source`."""
+    field: builtins.str
+    """field is which field of it; empty for the whole."""
+    before: builtins.str
+    """before is its value before; empty if it was added."""
+    after: builtins.str
+    """after is its value after; empty if it was removed."""
+    source: builtins.str
+    """source is a unified diff of a transformation's text."""
+    @property
+    def affects(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """affects are the features that are made with it, sorted."""
+
+    def __init__(
+        self,
+        *,
+        part: global___Difference.Part.ValueType = ...,
+        kind: global___Difference.Kind.ValueType = ...,
+        path: builtins.str = ...,
+        field: builtins.str = ...,
+        before: builtins.str = ...,
+        after: builtins.str = ...,
+        source: builtins.str = ...,
+        affects: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["affects", b"affects", "after", b"after", "before", b"before", "field", b"field", "kind", b"kind", "part", b"part", "path", b"path", "source", b"source"]) -> None: ...
+
+global___Difference = Difference
 
 @typing.final
 class LiftHoldRequest(google.protobuf.message.Message):

@@ -50,6 +50,11 @@ class BundleServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldResponse.FromString,
                 )
+        self.Diff = channel.unary_unary(
+                '/trilock.v1.BundleService/Diff',
+                request_serializer=trilock_dot_v1_dot_bundle__service__pb2.DiffRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_bundle__service__pb2.DiffResponse.FromString,
+                )
         self.LiftHold = channel.unary_unary(
                 '/trilock.v1.BundleService/LiftHold',
                 request_serializer=trilock_dot_v1_dot_bundle__service__pb2.LiftHoldRequest.SerializeToString,
@@ -132,6 +137,17 @@ class BundleServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Diff(self, request, context):
+        """Diff says what differs between two bundles, or two feature schemas. It judges
+        nothing and runs nothing: CheckService says whether a difference breaks somebody.
+
+        Errors include:
+        - NOT_FOUND: one of them was never recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LiftHold(self, request, context):
         """LiftHold removes the hold of a bundle, so that it can be promoted again, or
         of an alias.
@@ -181,6 +197,11 @@ def add_BundleServiceServicer_to_server(servicer, server):
                     servicer.PlaceHold,
                     request_deserializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldResponse.SerializeToString,
+            ),
+            'Diff': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diff,
+                    request_deserializer=trilock_dot_v1_dot_bundle__service__pb2.DiffRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_bundle__service__pb2.DiffResponse.SerializeToString,
             ),
             'LiftHold': grpc.unary_unary_rpc_method_handler(
                     servicer.LiftHold,
@@ -314,6 +335,23 @@ class BundleService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.BundleService/PlaceHold',
             trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldRequest.SerializeToString,
             trilock_dot_v1_dot_bundle__service__pb2.PlaceHoldResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Diff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.BundleService/Diff',
+            trilock_dot_v1_dot_bundle__service__pb2.DiffRequest.SerializeToString,
+            trilock_dot_v1_dot_bundle__service__pb2.DiffResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -90,6 +90,17 @@ class BundleServiceStub:
     - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
     """
 
+    Diff: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.bundle_service_pb2.DiffRequest,
+        trilock.v1.bundle_service_pb2.DiffResponse,
+    ]
+    """Diff says what differs between two bundles, or two feature schemas. It judges
+    nothing and runs nothing: CheckService says whether a difference breaks somebody.
+
+    Errors include:
+    - NOT_FOUND: one of them was never recorded.
+    """
+
     LiftHold: grpc.UnaryUnaryMultiCallable[
         trilock.v1.bundle_service_pb2.LiftHoldRequest,
         trilock.v1.bundle_service_pb2.LiftHoldResponse,
@@ -172,6 +183,17 @@ class BundleServiceAsyncStub:
     Errors include:
     - NOT_FOUND: there is no such bundle, or nothing was ever released on the alias.
     - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
+    """
+
+    Diff: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.bundle_service_pb2.DiffRequest,
+        trilock.v1.bundle_service_pb2.DiffResponse,
+    ]
+    """Diff says what differs between two bundles, or two feature schemas. It judges
+    nothing and runs nothing: CheckService says whether a difference breaks somebody.
+
+    Errors include:
+    - NOT_FOUND: one of them was never recorded.
     """
 
     LiftHold: grpc.aio.UnaryUnaryMultiCallable[
@@ -270,6 +292,19 @@ class BundleServiceServicer(metaclass=abc.ABCMeta):
         Errors include:
         - NOT_FOUND: there is no such bundle, or nothing was ever released on the alias.
         - FAILED_PRECONDITION (WRONG_STATE): it is on hold already.
+        """
+
+    @abc.abstractmethod
+    def Diff(
+        self,
+        request: trilock.v1.bundle_service_pb2.DiffRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.bundle_service_pb2.DiffResponse, collections.abc.Awaitable[trilock.v1.bundle_service_pb2.DiffResponse]]:
+        """Diff says what differs between two bundles, or two feature schemas. It judges
+        nothing and runs nothing: CheckService says whether a difference breaks somebody.
+
+        Errors include:
+        - NOT_FOUND: one of them was never recorded.
         """
 
     @abc.abstractmethod

@@ -1,6 +1,7 @@
 """BundleService."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from trilock.compat import Report
 from trilock.server.domain.bundle import Bundle, FeatureSchema
@@ -14,6 +15,7 @@ from trilock.server.domain.names import (
 )
 from trilock.server.rpc.convert import (
     bundle_to_proto,
+    difference_to_proto,
     feature_schema_to_proto,
     hold_to_proto,
     report_to_proto,
@@ -26,10 +28,13 @@ from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.schemas import list_schemas
 from trilock.server.usecases.capture_feature_schema import capture_feature_schema
 from trilock.server.usecases.describe_feature_schema import describe_feature_schema
+from trilock.server.usecases.diff import diff_bundles, diff_schemas
 from trilock.server.usecases.lift_hold import lift_hold
 from trilock.server.usecases.place_hold import place_hold
 from trilock.server.usecases.record_bundle import record_bundle
 from trilock.v1 import bundle_pb2, bundle_service_pb2, bundle_service_pb2_grpc
+
+_SCHEMAS: Final = "featureSchemas/"
 
 
 class BundleService(Service, bundle_service_pb2_grpc.BundleServiceServicer):
@@ -161,6 +166,31 @@ class BundleService(Service, bundle_service_pb2_grpc.BundleServiceServicer):
             principal=current_principal().name,
         )
         return bundle_service_pb2.PlaceHoldResponse(hold=hold_to_proto(placed))
+
+    async def Diff(
+        self, request: bundle_service_pb2.DiffRequest, _context: Context
+    ) -> bundle_service_pb2.DiffResponse:
+        """See bundle_service.proto."""
+        if request.before.startswith(_SCHEMAS):
+            with validating() as check:
+                schemas = [
+                    check.name(field, text, FeatureSchemaRef.parse)
+                    for field, text in _sides(request)
+                ]
+            found = await self.threads.slow(
+                diff_schemas, self.runtime, before=schemas[0], after=schemas[1]
+            )
+        else:
+            with validating() as check:
+                bundles = [
+                    check.name(field, text, BundleRef.parse) for field, text in _sides(request)
+                ]
+            found = await self.threads.slow(
+                diff_bundles, self.runtime, before=bundles[0], after=bundles[1]
+            )
+        return bundle_service_pb2.DiffResponse(
+            differences=[difference_to_proto(one) for one in found]
+        )
 
     async def LiftHold(
         self, request: bundle_service_pb2.LiftHoldRequest, _context: Context

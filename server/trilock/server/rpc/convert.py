@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from google.protobuf.struct_pb2 import Struct
 
-from trilock.compat import Finding, NullPolicy, Report, Waiver
+from trilock.compat import Difference, Finding, NullPolicy, Report, Waiver
 from trilock.server.domain.access import Token
 from trilock.server.domain.bundle import Bundle, FeatureSchema, ModelVersion, PipelineCommit
 from trilock.server.domain.errors import TrilockError
@@ -38,6 +38,7 @@ from trilock.server.usecases.waive import Waivers
 from trilock.v1 import (
     admin_service_pb2,
     bundle_pb2,
+    bundle_service_pb2,
     drift_pb2,
     feature_service_pb2,
     operation_pb2,
@@ -215,6 +216,21 @@ def hold_to_proto(hold: Hold) -> bundle_pb2.Hold:
         create_time=timestamp(hold.created),
         expire_time=timestamp(hold.expires),
         resource=str(hold.resource),
+    )
+
+
+def difference_to_proto(difference: Difference) -> bundle_service_pb2.Difference:
+    """Return the message of *difference*."""
+    message = bundle_service_pb2.Difference
+    return message(
+        part=message.Part.Value(f"PART_{difference.part.value}"),
+        kind=message.Kind.Value(f"KIND_{difference.kind.value}"),
+        path=difference.path,
+        field=difference.field,
+        before=difference.before,
+        after=difference.after,
+        source=difference.source,
+        affects=difference.affects,
     )
 
 

@@ -25,6 +25,7 @@ from trilock.server.store.tokens import list_tokens
 _METHODS: Final = {
     Role.SERVE: (
         "AdminService/GetServerInfo",
+        "BundleService/Diff",
         "BundleService/GetBundle",
         "BundleService/GetFeatureSchema",
         "BundleService/ListBundles",
