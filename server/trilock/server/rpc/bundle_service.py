@@ -13,13 +13,8 @@ from trilock.server.domain.names import (
     model_name,
     service_name,
 )
-from trilock.server.rpc.convert import (
-    bundle_to_proto,
-    difference_to_proto,
-    feature_schema_to_proto,
-    hold_to_proto,
-    report_to_proto,
-)
+from trilock.server.rpc.convert import bundle_to_proto, feature_schema_to_proto, hold_to_proto
+from trilock.server.rpc.convert_checks import difference_to_proto, report_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import REGISTRY_VERSION, REVISION, validating
@@ -173,21 +168,14 @@ class BundleService(Service, bundle_service_pb2_grpc.BundleServiceServicer):
         """See bundle_service.proto."""
         if request.before.startswith(_SCHEMAS):
             with validating() as check:
-                schemas = [
-                    check.name(field, text, FeatureSchemaRef.parse)
-                    for field, text in _sides(request)
-                ]
-            found = await self.threads.slow(
-                diff_schemas, self.runtime, before=schemas[0], after=schemas[1]
-            )
+                schema = check.name("before", request.before, FeatureSchemaRef.parse)
+                other = check.name("after", request.after, FeatureSchemaRef.parse)
+            found = await self.threads.slow(diff_schemas, self.runtime, before=schema, after=other)
         else:
             with validating() as check:
-                bundles = [
-                    check.name(field, text, BundleRef.parse) for field, text in _sides(request)
-                ]
-            found = await self.threads.slow(
-                diff_bundles, self.runtime, before=bundles[0], after=bundles[1]
-            )
+                old = check.name("before", request.before, BundleRef.parse)
+                new = check.name("after", request.after, BundleRef.parse)
+            found = await self.threads.slow(diff_bundles, self.runtime, before=old, after=new)
         return bundle_service_pb2.DiffResponse(
             differences=[difference_to_proto(one) for one in found]
         )
