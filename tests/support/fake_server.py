@@ -35,6 +35,7 @@ SERVICES: Final = (
     "feature",
     "fleet",
     "operation",
+    "pipeline",
     "policy",
     "release",
     "serving",

@@ -120,6 +120,12 @@ class World:
         del model
         return ()
 
+    def workspace_of(self, model: str) -> str | None:
+        return None
+
+    def follows_workspace(self, alias: AliasRef) -> bool:
+        return False
+
     def planes(self, model: str) -> Planes:
         if model != MODEL:
             raise UnknownConnectionError(kind="model", name=model, known=self.models())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceAsyncStub
     from trilock.v1.fleet_service_pb2_grpc import FleetServiceAsyncStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceAsyncStub
+    from trilock.v1.pipeline_service_pb2_grpc import PipelineServiceAsyncStub
     from trilock.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
     from trilock.v1.release_service_pb2_grpc import ReleaseServiceAsyncStub
     from trilock.v1.serving_service_pb2_grpc import ServingServiceAsyncStub
@@ -128,6 +129,11 @@ class AsyncClient:
     def policies(self) -> PolicyServiceAsyncStub:
         """See policy_service.proto."""
         return cast("PolicyServiceAsyncStub", self._stub("policy"))
+
+    @cached_property
+    def pipelines(self) -> PipelineServiceAsyncStub:
+        """See pipeline_service.proto."""
+        return cast("PipelineServiceAsyncStub", self._stub("pipeline"))
 
     @cached_property
     def releases(self) -> ReleaseServiceAsyncStub:

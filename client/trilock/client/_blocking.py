@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trilock.v1.feature_service_pb2_grpc import FeatureServiceStub
     from trilock.v1.fleet_service_pb2_grpc import FleetServiceStub
     from trilock.v1.operation_service_pb2_grpc import OperationServiceStub
+    from trilock.v1.pipeline_service_pb2_grpc import PipelineServiceStub
     from trilock.v1.policy_service_pb2_grpc import PolicyServiceStub
     from trilock.v1.release_service_pb2_grpc import ReleaseServiceStub
     from trilock.v1.serving_service_pb2_grpc import ServingServiceStub
@@ -145,6 +146,11 @@ class Client:
     def policies(self) -> PolicyServiceStub:
         """See policy_service.proto."""
         return cast("PolicyServiceStub", self._stub("policy"))
+
+    @cached_property
+    def pipelines(self) -> PipelineServiceStub:
+        """See pipeline_service.proto."""
+        return cast("PipelineServiceStub", self._stub("pipeline"))
 
     @cached_property
     def releases(self) -> ReleaseServiceStub:

@@ -26,6 +26,7 @@ READS: Final = (
         "GetReleaseAt",
         "ListReleases",
     ),
+    ("PipelineService", "GetPipeline", "GetRevertPatch"),
     ("ServingService", "Resolve"),
     ("SinkService", "GetReceipt", "GetSink", "ListSinks"),
 )
@@ -37,6 +38,8 @@ _RUNS_USER_CODE: Final = frozenset(
         "/trilock.v1.BundleService/RecordBundle",
         "/trilock.v1.CheckService/Check",
         "/trilock.v1.DriftService/Adopt",
+        "/trilock.v1.PipelineService/CheckoutPipeline",
+        "/trilock.v1.PipelineService/GetPipeline",
         "/trilock.v1.ReleaseService/PlanPromotion",
         "/trilock.v1.ReleaseService/Promote",
     }

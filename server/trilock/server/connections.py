@@ -25,6 +25,7 @@ from trilock.server.settings import (
     FeastConnection,
     GitConnection,
     MlflowConnection,
+    ModelSettings,
     Settings,
     SinkConnection,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from trilock.server.planes.feast.feature_store import FeastFeatureStore
     from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
     from trilock.server.planes.pipeline.git_pipeline import GitPipeline
+    from trilock.server.planes.pipeline.workspace import FolderWorkspace
 
 _T = TypeVar("_T")
 
@@ -79,6 +81,18 @@ class SettingsConnections:
             and other.mirror_project in reader.reads_projects
         )
 
+    def workspace_of(self, model: str) -> str | None:
+        """See Connections."""
+        settings = self._settings.models.get(model)
+        return None if settings is None or settings.workspace is None else settings.workspace_alias
+
+    def follows_workspace(self, alias: AliasRef) -> bool:
+        """See Connections."""
+        return (
+            self.workspace_of(alias.model) == alias.alias
+            and self._settings.models[alias.model].workspace_follows
+        )
+
     def planes(self, model: str) -> Planes:
         """See Connections."""
         settings = self._settings.models.get(model)
@@ -95,6 +109,7 @@ class SettingsConnections:
             pipeline=self._pipeline(settings.git),
             repository=git.repository,
             repository_folder=settings.feature_folder,
+            workspace=self._workspace(settings),
             reasserts_drift=settings.drift == "reassert",
             filling=Filling(
                 bounds=FillBounds(
@@ -169,6 +184,13 @@ class SettingsConnections:
             return GitPipeline(settings.repository, cache=settings.cache, remotes=settings.remotes)
 
         return self._once("git", connection, make)
+
+    def _workspace(self, settings: ModelSettings) -> FolderWorkspace | None:
+        if settings.workspace is None:
+            return None
+        from trilock.server.planes.pipeline.workspace import FolderWorkspace  # noqa: PLC0415 - on first use
+
+        return FolderWorkspace(settings.workspace, self._pipeline(settings.git))
 
     def _once(self, kind: str, name: str, make: Callable[[], _T]) -> _T:
         with self._lock:

@@ -283,6 +283,12 @@ class ModelSettings(_Section):
     git: Text
     feature_folder: str = ""
     """The Feast repository's folder in the git repository."""
+    workspace: File | None = None
+    """A folder that the live bundle's outputs are restored into; by default none."""
+    workspace_alias: AliasKey = "production"
+    """The alias whose live bundle that is."""
+    workspace_follows: bool = True
+    """Whether it follows every switch; else `trilock pipeline checkout` fills it."""
     drift: Literal["report", "reassert"] = "report"
     """What happens to what others change in the planes. A bundle on hold never stays put back."""
     fill: FillSettings = FillSettings()

@@ -7,6 +7,7 @@ from trilock.server.convergence.projections.feature_mirror import FeatureMirror
 from trilock.server.convergence.projections.feature_projects import FeatureProjects
 from trilock.server.convergence.projections.fleet import FleetFollows
 from trilock.server.convergence.projections.model_alias import ModelAlias
+from trilock.server.convergence.projections.pipeline_workspace import PipelineWorkspace
 from trilock.server.convergence.projections.sinks import Sinks
 from trilock.server.domain.fleet import FleetPolicy
 from trilock.server.domain.names import AliasRef
@@ -33,6 +34,7 @@ class Projections:
         self._model_alias = ModelAlias(database, connections)
         self._feature_mirror = FeatureMirror(database, connections)
         self._feature_projects = FeatureProjects(database, connections)
+        self._pipeline_workspace = PipelineWorkspace(database, connections)
         self._sinks = Sinks(database, connections)
         self._fleet = FleetFollows(database, fleet or FleetPolicy())
 
@@ -55,6 +57,7 @@ class Projections:
             self._model_alias,
             *([self._feature_projects] if reasserts else []),
             *([self._feature_mirror] if self._connections.has_mirror(alias) else []),
+            *([self._pipeline_workspace] if self._connections.follows_workspace(alias) else []),
         ]
 
     def __call__(self, live: LiveRow) -> Sequence[Projection]:

@@ -35,7 +35,7 @@ class Role(StrEnum):
     """Roll back, hold, cancel."""
     PROMOTE = "promote"
     """Promote, finalize, feed features, register sinks, lift holds, set policies, waive,
-    settle drift."""
+    settle drift, restore outputs."""
     ADMIN = "admin"
     """All of the above, and tokens."""
 

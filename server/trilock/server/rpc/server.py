@@ -24,6 +24,7 @@ from trilock.server.rpc.feature_service import FeatureService
 from trilock.server.rpc.fleet_service import FleetService
 from trilock.server.rpc.interceptors import ErrorInterceptor, PrincipalInterceptor
 from trilock.server.rpc.operation_service import OperationService
+from trilock.server.rpc.pipeline_service import PipelineService
 from trilock.server.rpc.policy_service import PolicyService
 from trilock.server.rpc.principals import Authenticator
 from trilock.server.rpc.release_service import ReleaseService
@@ -46,6 +47,7 @@ from trilock.v1 import (
     feature_service_pb2_grpc,
     fleet_service_pb2_grpc,
     operation_service_pb2_grpc,
+    pipeline_service_pb2_grpc,
     policy_service_pb2_grpc,
     release_service_pb2_grpc,
     serving_service_pb2_grpc,
@@ -63,6 +65,7 @@ _SERVICES: Final[tuple[tuple[type[Service], Callable[[Any, grpc.aio.Server], Non
     (FleetService, fleet_service_pb2_grpc.add_FleetServiceServicer_to_server),
     (OperationService, operation_service_pb2_grpc.add_OperationServiceServicer_to_server),
     (PolicyService, policy_service_pb2_grpc.add_PolicyServiceServicer_to_server),
+    (PipelineService, pipeline_service_pb2_grpc.add_PipelineServiceServicer_to_server),
     (ReleaseService, release_service_pb2_grpc.add_ReleaseServiceServicer_to_server),
     (ServingService, serving_service_pb2_grpc.add_ServingServiceServicer_to_server),
     (SinkService, sink_service_pb2_grpc.add_SinkServiceServicer_to_server),

@@ -18,7 +18,7 @@ from trilock.server.domain.ports.feature_store import (
     Window,
 )
 from trilock.server.domain.ports.model_registry import ModelRegistry
-from trilock.server.domain.ports.pipeline import Pipeline, Restorability
+from trilock.server.domain.ports.pipeline import Patch, Pipeline, Restorability, Workspace
 from trilock.server.domain.ports.sink_database import SinkDatabase
 from trilock.server.domain.ports.sink_records import SinkRecords
 
@@ -30,6 +30,7 @@ __all__ = [
     "FillBounds",
     "Filling",
     "ModelRegistry",
+    "Patch",
     "Pipeline",
     "Planes",
     "Progress",
@@ -38,4 +39,5 @@ __all__ = [
     "SinkRecords",
     "ViewState",
     "Window",
+    "Workspace",
 ]

@@ -8,7 +8,7 @@ from typing import Protocol
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.ports.feature_store import NO_BOUNDS, FeatureStore, FillBounds
 from trilock.server.domain.ports.model_registry import ModelRegistry
-from trilock.server.domain.ports.pipeline import Pipeline
+from trilock.server.domain.ports.pipeline import Pipeline, Workspace
 from trilock.server.domain.ports.sink_database import SinkDatabase
 from trilock.server.domain.ports.sink_records import SinkRecords
 
@@ -41,6 +41,8 @@ class Planes:
     """The git repository of the pipeline, for `capture_repository`."""
     repository_folder: str
     """The Feast repository's folder in it."""
+    workspace: Workspace | None = None
+    """Where the outputs of a live bundle's pipeline are; None for nowhere."""
     reasserts_drift: bool = False
     """Whether what others change is made to agree again, not only reported."""
     filling: Filling = Filling()
@@ -74,6 +76,17 @@ class Connections(Protocol):
 
         The reverse of `mirror_readers`.
         """
+        ...
+
+    def workspace_of(self, model: str) -> str | None:
+        """Return the alias whose outputs the workspace of *model* holds; opens nothing.
+
+        None where it has none, or the settings do not have the model (any more).
+        """
+        ...
+
+    def follows_workspace(self, alias: AliasRef) -> bool:
+        """Return whether a workspace is to follow *alias* by itself; opens nothing."""
         ...
 
     def planes(self, model: str) -> Planes:

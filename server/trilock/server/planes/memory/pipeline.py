@@ -7,10 +7,16 @@ first half.
 import hashlib
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 from trilock.server.domain.bundle import PipelineCommit, PipelineOutput
-from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError
-from trilock.server.domain.ports import Restorability
+from trilock.server.domain.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    NotReadyError,
+    PlaneUnavailableError,
+)
+from trilock.server.domain.ports import Patch, Restorability
 from trilock.server.planes.pipeline.dvc_state import MD5, state_digest
 from trilock.server.planes.pipeline.git_pipeline import check_revision
 
@@ -53,6 +59,34 @@ class MemoryPipeline:
                 problems += self._problems(output, hashing=hashing)
             objects = {each.digest for each in cached if each.digest is not None}
             return Restorability(problems=tuple(problems), objects=len(objects), hashed=hashing)
+
+    def stale(self, captured: PipelineCommit) -> tuple[str, ...]:
+        """See Pipeline."""
+        self.capture(captured.revision)
+        return ()
+
+    def restore(self, captured: PipelineCommit, *, into: Path) -> None:
+        """See Pipeline."""
+        problems = self.verify(captured, hashing=True).problems
+        if problems:
+            subject = f"the outputs of commit {captured.revision}"
+            raise NotReadyError(resource=subject, problems=problems)
+        if into.exists():
+            raise AlreadyExistsError(f"folder {into.name!r}", what="and is not overwritten")
+        for output in captured.outputs:
+            if output.digest is not None:
+                target = into / output.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self._objects[output.digest])
+
+    def patch(self, *, head: str | None, revision: str, folder: str) -> Patch:
+        """See Pipeline."""
+        del folder
+        before = self.capture(head or next(reversed(self._commits)))
+        after = self.capture(revision)
+        same = before.state_digest == after.state_digest
+        text = b"" if same else f"from {before.revision} to {revision}\n".encode()
+        return Patch(head=before.revision, revision=revision, text=text)
 
     def commit(self, outputs: Mapping[str, bytes | None]) -> str:
         """Add a commit that recorded *outputs* and return its id.

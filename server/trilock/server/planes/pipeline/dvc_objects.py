@@ -8,9 +8,10 @@ can be out of date.
 
 import hashlib
 import json
+import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +21,43 @@ from trilock.server.domain.errors import PlaneUnavailableError
 from trilock.server.planes.pipeline.dvc_config import Elsewhere, Places, Store
 from trilock.server.planes.pipeline.dvc_state import DIRECTORY, LEGACY_MD5, MD5
 
-_CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 20
+TRUSTED_SECONDS: Final = 24 * 3600.0
+"""How long a file that did not change is taken for what it was when it was hashed."""
+
 _PLAIN_DIGEST: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class ContentHash:
+    """The MD5 of a file that is read in pieces; DVC 2 hashed text with Unix line ends."""
+
+    def __init__(self, *, text: bool) -> None:
+        self._found = hashlib.md5(usedforsecurity=False)
+        self._as_text = hashlib.md5(usedforsecurity=False) if text else None
+        self._tail = b""
+
+    def update(self, chunk: bytes) -> None:
+        """Take in the next piece."""
+        self._found.update(chunk)
+        if self._as_text is not None:
+            joined = self._tail + chunk
+            self._tail = joined[-1:] if joined.endswith(b"\r") else b""
+            end = len(joined) - len(self._tail)
+            self._as_text.update(joined[:end].replace(b"\r\n", b"\n"))
+
+    def require(self, digest: str) -> None:
+        """Do nothing if all that was taken in is what *digest* names.
+
+        Raises:
+            DamagedError: It is not.
+        """
+        found = {self._found.hexdigest()}
+        if self._as_text is not None:
+            self._as_text.update(self._tail)
+            self._tail = b""
+            found.add(self._as_text.hexdigest())
+        if digest not in found:
+            raise DamagedError(f"its hash is {self._found.hexdigest()}, not {digest}")
 
 
 class DamagedError(Exception):
@@ -47,6 +83,10 @@ class ObjectCheck:
     seconds: float
     """For all hashing together."""
     plane: str
+    intact: MutableMapping[tuple[str, int, int, int], float] = field(default_factory=dict)
+    """Files that were hashed and found intact, and when: kept from check to check."""
+    unchecked: list[str] = field(default_factory=list)
+    """Problems that are none if a remote that cannot be looked at has the object."""
     _found: dict[tuple[str, str], _Finding] = field(default_factory=dict)
     _deadline: float = field(init=False)
 
@@ -96,7 +136,10 @@ class ObjectCheck:
         damaged = [(path, each) for path, each in found if each.damaged]
         if lost:
             which = _which(lost, of=len(found), output=output)
-            yield f"{label} is not in {self._everywhere()}{which}"
+            line = f"{label} is not in {self._everywhere()}{which}"
+            if self.places.elsewhere:
+                self.unchecked.append(line)
+            yield line
         if damaged:
             first = damaged[0][1]
             rest = f"; {first.intact[0]} has it intact" if first.intact else ""
@@ -143,22 +186,19 @@ class ObjectCheck:
             self._check_hash(path, digest, text=algorithm == LEGACY_MD5)
 
     def _check_hash(self, path: Path, digest: str, *, text: bool) -> None:
-        found = hashlib.md5(usedforsecurity=False)
-        as_text = hashlib.md5(usedforsecurity=False)
-        tail = b""
+        state = path.stat()
+        seen = (str(path), state.st_ino, state.st_size, state.st_mtime_ns)
+        if self.intact.get(seen, -math.inf) > time.monotonic() - TRUSTED_SECONDS:
+            return
+        content = ContentHash(text=text)
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(CHUNK):
                 if time.monotonic() > self._deadline:
                     what = f"hashing took longer than {self.seconds:g} s"
                     raise PlaneUnavailableError(plane=self.plane, what=what)
-                found.update(chunk)
-                if text:  # DVC 2 hashed text with Unix line ends
-                    chunk = tail + chunk
-                    tail = chunk[-1:] if chunk.endswith(b"\r") else b""
-                    as_text.update(chunk[: len(chunk) - len(tail)].replace(b"\r\n", b"\n"))
-        as_text.update(tail)
-        if digest not in (found.hexdigest(), as_text.hexdigest() if text else None):
-            raise DamagedError(f"its hash is {found.hexdigest()}, not {digest}")
+                content.update(chunk)
+        content.require(digest)
+        self.intact[seen] = time.monotonic()
 
     def _manifest(self, algorithm: str, digest: str) -> tuple[tuple[str, str], ...]:
         for store in (*self.places.caches, *self.places.remotes):

@@ -105,6 +105,27 @@ class GitRepository:
         # A partial clone fails as a whole where another says `missing`.
         return {key: raw for each in wanted for key, raw in self.blobs([each]).items()}
 
+    def head(self) -> str:
+        """Return the full id of the commit that HEAD is.
+
+        Raises:
+            GitError: There is no commit yet.
+            PlaneUnavailableError: It is not a git repository, or does not answer in time.
+        """
+        self.is_bare()  # is it a repository at all?
+        return self._run("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+
+    def diff(self, before: str, after: str, *, folder: str) -> bytes:
+        """Return the patch that makes *folder* of commit *before* as it is in *after*.
+
+        Raises:
+            GitError: One of them is not there, or not all of it.
+        """
+        form = ("--patch", "--binary", "--full-index", "--no-renames", "--no-ext-diff")
+        names = ("--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "--no-color")
+        paths = (f":(top,literal){folder}",) if folder else ()
+        return self._run("diff-tree", "-r", *form, *names, before, after, "--", *paths)
+
     def _blobs(self, wanted: list[str]) -> dict[str, bytes]:
         raw = self._run("cat-file", "--batch", stdin="".join(f"{i}\n" for i in wanted).encode())
         found: dict[str, bytes] = {}
