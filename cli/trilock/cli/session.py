@@ -4,10 +4,12 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import typer
 
+from trilock.cli.extras import call
 from trilock.cli.grammar import Names
 from trilock.client import Client
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest
@@ -37,11 +39,34 @@ def connected(context: typer.Context) -> Iterator[Session]:
     """Yield a session with the server that the command line names."""
     access: Access = context.obj or Access()
     with Client(access.server, token_file=access.token_file, ca_file=access.ca_file) as client:
+        yield _session(client)
 
-        def models() -> Sequence[str]:
-            return client.admin.GetServerInfo(GetServerInfoRequest()).models
 
-        yield Session(client=client, names=Names(models))
+def _session(client: Client) -> Session:
+    def models() -> Sequence[str]:
+        return client.admin.GetServerInfo(GetServerInfoRequest()).models
+
+    return Session(client=client, names=Names(models))
+
+
+@contextmanager
+def local_session(config: str | None) -> Iterator[Session]:
+    """Yield a session with a server that runs in this process, while no other has the database.
+
+    Raises:
+        CommandError: A server has the SQLite file, which is then named with its pid; or
+            the database cannot be served like this.
+    """
+    with (
+        call(
+            "trilock.server.commands",
+            "in_process",
+            Path(config) if config else None,
+            purpose="--local",
+        ) as served,
+        Client(served.address, token=served.token) as client,
+    ):
+        yield _session(client)
 
 
 def new_request_id() -> str:

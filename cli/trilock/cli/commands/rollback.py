@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from trilock.cli.confirming import confirm
+from trilock.cli.exits import UsageError
 from trilock.cli.finishing import finish, seconds
 from trilock.cli.options import (
     ROLLBACK_TIMEOUT_S,
     TIMEOUT_HELP,
     AliasArgument,
+    Config,
     Output,
     Reason,
     Wait,
@@ -19,8 +21,8 @@ from trilock.cli.output import Format, clean, say, write, write_json
 from trilock.cli.plain import moment, plain
 from trilock.cli.plans import rollback_lines
 from trilock.cli.reporting import Command
-from trilock.cli.session import Session, connected, new_request_id
-from trilock.cli.waiting import Followed
+from trilock.cli.session import Session, connected, local_session, new_request_id
+from trilock.cli.waiting import Followed, InterruptedWaitError, StillRunningError
 from trilock.cli.words import count, last, when
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import Release, ReleaseKind
@@ -60,6 +62,10 @@ def rollback(
     ] = False,
     wait: Wait = True,
     timeout: Annotated[float, typer.Option(min=0, help=TIMEOUT_HELP)] = ROLLBACK_TIMEOUT_S,
+    local: Annotated[
+        bool, typer.Option("--local", help="Without a server: do it in this process.")
+    ] = False,
+    config: Config = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Go back to what was live and good before.
@@ -68,7 +74,9 @@ def rollback(
     Shows what it will do and asks once. Within 15 minutes of another rollback
     of the alias it does nothing, unless --to says where.
     """
-    with connected(context) as session:
+    if local and not wait:
+        raise UsageError("--local does it in this process: it cannot be left with --no-wait")
+    with local_session(config) if local else connected(context) as session:
         name = session.names.alias(alias)
         to_bundle = session.names.bundle(to) if to else ""
         if not to_bundle and not dry_run and _already_done(session, name, output=output):
@@ -94,9 +102,14 @@ def rollback(
         operation = response.operation
         if response.already_done:
             say(clean(f"already done by {operation.cause.principal}: {operation.name}"))
-        followed = finish(
-            session, operation, wait=wait, timeout=timeout, output=output, begun=begun
-        )
+        try:
+            followed = finish(
+                session, operation, wait=wait, timeout=timeout, output=output, begun=begun
+            )
+        except (InterruptedWaitError, StillRunningError):
+            if local:
+                say("it goes on with the next server: trilock serve")
+            raise
         if followed is not None:
             tell_restored(session, plan, followed, output=output)
 

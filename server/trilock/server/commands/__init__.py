@@ -5,8 +5,9 @@ Every function takes the settings file, by default TRILOCK_CONFIG, else
 """
 
 from trilock.server.commands.diagnosis import Diagnosis, doctor
+from trilock.server.commands.in_process import InProcess, in_process
 from trilock.server.commands.new_settings import init
 from trilock.server.commands.run import serve
 from trilock.server.commands.upkeep import backup, migrate
 
-__all__ = ["Diagnosis", "backup", "doctor", "init", "migrate", "serve"]
+__all__ = ["Diagnosis", "InProcess", "backup", "doctor", "in_process", "init", "migrate", "serve"]
