@@ -293,6 +293,74 @@ class FeatureStoreContract:
         assert "10" in difference
         assert "99" in difference
 
+    def test_tables_are_swapped_in_with_their_watermarks_and_back_out(
+        self, world: FeatureWorld
+    ) -> None:
+        celsius = deployed(world, "celsius", project="delay__s1")
+        fill(world, celsius, "delay__s1")
+        world.store.swap(celsius, source="delay__s1", project="live", leaves=None)
+        first = world.temp("live", origin="LGA")
+        scaled = deployed(world, "scaled", project="delay__s2")
+        later = Window(start=DAY.start, end=NOW)
+        fill(world, scaled, "delay__s2", later)
+
+        for _ in range(2):
+            world.store.swap(scaled, source="delay__s2", project="live", leaves=celsius)
+
+        assert (first, world.temp("live", origin="LGA")) == (30.0, 3000.0)
+        assert world.store.definition(scaled, project="live") == scaled.definition_digest
+        (state,) = world.store.views(scaled, project="live")
+        assert (state.rows, state.fed_from, state.fed_until) == (3, DAY.start, NOW)
+        (parked,) = world.store.views(celsius, project="delay__s1")
+        assert (parked.rows, parked.fed_from, parked.fed_until) == (3, DAY.start, DAY.end)
+        (empty,) = world.store.views(scaled, project="delay__s2")
+        assert (empty.rows, empty.fed_until) == (0, None)
+        in_place = world.store.in_place(scaled, project="live")
+        assert in_place is not None
+        assert (in_place.holds, in_place.left) == ("delay__s2", "delay__s1")
+        assert in_place.settled
+
+        world.store.swap(celsius, source="delay__s1", project="live", leaves=scaled)
+
+        assert world.temp("live", origin="LGA") == 30.0
+        (back,) = world.store.views(celsius, project="live")
+        # With the other's watermark, nothing between the two would ever be fed.
+        assert (back.rows, back.fed_from, back.fed_until) == (3, DAY.start, DAY.end)
+        (gone,) = world.store.views(scaled, project="delay__s2")
+        assert (gone.rows, gone.fed_until) == (3, NOW)
+
+    def test_values_are_vouched_for_until_they_are_fed_again(self, world: FeatureWorld) -> None:
+        captured = deployed(world, "celsius", project="delay__s1")
+        nothing = world.store.in_place(captured, project="live")
+        fill(world, captured, "delay__s1")
+        world.store.swap(captured, source="delay__s1", project="live", leaves=None)
+
+        def verified() -> bool:
+            state = world.store.in_place(captured, project="live")
+            return state is not None and state.verified
+
+        fresh = verified()
+        world.store.vouch(captured, project="live")
+        vouched = verified()
+        fill(world, captured, "live", Window(start=DAY.start, end=NOW))
+
+        assert (nothing, fresh, vouched, verified()) == (None, False, True, False)
+
+    def test_what_was_not_staged_is_not_swapped_in(self, world: FeatureWorld) -> None:
+        celsius = deployed(world, "celsius", project="delay__s1")
+        fill(world, celsius, "delay__s1")
+        world.store.swap(celsius, source="delay__s1", project="live", leaves=None)
+        scaled = deployed(world, "scaled", project="delay__s2")
+
+        with pytest.raises(ForeignEditError):
+            world.store.swap(scaled, source="delay__s1", project="live", leaves=celsius)
+        world.store.retire(scaled, project="delay__s2")
+        with pytest.raises(ForeignEditError):
+            world.store.swap(scaled, source="delay__s2", project="live", leaves=celsius)
+
+        assert world.temp("live", origin="LGA") == 30.0
+        assert world.store.definition(celsius, project="live") == celsius.definition_digest
+
     def test_a_retired_project_is_gone_and_can_be_deployed_again(self, world: FeatureWorld) -> None:
         captured = deployed(world, "celsius", project="delay__s1")
         fill(world, captured, "delay__s1")

@@ -146,6 +146,7 @@ def release(
         target=None if target is None else release_ref(target),
         leaves_bundle=None,
         leaves=None,
+        feature_project="",
         restores=None,
         revision=1,
         started=NOON,

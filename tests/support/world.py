@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, update
 
 from tests.support.feast_objects import feast_objects
 from tests.support.values import ALIAS, MODEL, NOON
@@ -38,6 +38,7 @@ from trilock.server.sinks.connect import sink_database, sink_records
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database
 from trilock.server.store.releases import get_release, require_live
+from trilock.server.store.tables import PlaneStateRow
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.promote import promote
 from trilock.server.usecases.record_bundle import record_bundle
@@ -61,6 +62,7 @@ class World:
 
     def __init__(self, folder: Path, *, at: Checkpoint = lambda _: None) -> None:
         self._at = at
+        self.in_place = False
         self.registry = MemoryModelRegistry()
         self.features = MemoryFeatureStore()
         self.pipeline = MemoryPipeline()
@@ -119,6 +121,8 @@ class World:
     def mirrors_read(self, model: str) -> tuple[AliasRef, ...]:
         del model
         return ()
+    def in_place_project(self, alias: AliasRef) -> str | None:
+        return "delay" if self.in_place and alias == ALIAS else None
 
     def workspace_of(self, model: str) -> str | None:
         return None
@@ -138,6 +142,7 @@ class World:
             pipeline=self.pipeline,
             repository=Path("repository"),
             repository_folder="feature_repo",
+            in_place=self.in_place,
         )
 
     def sink_database(self, connection: str) -> SinkDatabase:
@@ -263,6 +268,11 @@ class World:
         self.finalize()
         self.settle()
         return self.live().release
+
+    def retry_planes(self) -> None:
+        """Have what waits for its next try be due now."""
+        with self.database.write() as session:
+            session.exec(update(PlaneStateRow).values(not_before_ms=0))
 
     # What there is to see.
 

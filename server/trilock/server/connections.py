@@ -80,6 +80,12 @@ class SettingsConnections:
             and other.feast == reader.feast
             and other.mirror_project in reader.reads_projects
         )
+    def in_place_project(self, alias: AliasRef) -> str | None:
+        """See Connections."""
+        if not self.has_mirror(alias):
+            return None
+        settings = self._settings.models[alias.model]
+        return settings.mirror_project if settings.features == "in_place" else None
 
     def workspace_of(self, model: str) -> str | None:
         """See Connections."""
@@ -111,6 +117,7 @@ class SettingsConnections:
             repository_folder=settings.feature_folder,
             workspace=self._workspace(settings),
             reasserts_drift=settings.drift == "reassert",
+            in_place=settings.features == "in_place",
             filling=Filling(
                 bounds=FillBounds(
                     chunk=timedelta(days=settings.fill.chunk_days), max_rows=settings.fill.max_rows

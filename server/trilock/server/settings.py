@@ -291,7 +291,15 @@ class ModelSettings(_Section):
     """Whether it follows every switch; else `trilock pipeline checkout` fills it."""
     drift: Literal["report", "reassert"] = "report"
     """What happens to what others change in the planes. A bundle on hold never stays put back."""
+    features: Literal["side_by_side", "in_place"] = "side_by_side"
+    """Whether every schema is fed in a project of its own, or one project is swapped."""
     fill: FillSettings = FillSettings()
+
+    @model_validator(mode="after")
+    def _in_place_needs_a_place(self) -> "ModelSettings":
+        if self.features == "in_place" and self.mirror_project is None:
+            raise _wrong("features = in_place needs a mirror_project: the one that readers read")
+        return self
 
     @field_validator("feature_folder")
     @classmethod

@@ -210,6 +210,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("target", sa.Integer(), nullable=True),
         sa.Column("leaves", sa.Integer(), nullable=True),
+        sa.Column("feature_project", sa.String(255), nullable=False),
         sa.Column("leaves_bundle", sa.Integer(), nullable=True),
         sa.Column("restores", sa.Integer(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),

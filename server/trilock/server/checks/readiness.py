@@ -182,7 +182,7 @@ def _model_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
 
 def _feature_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
     schema = bundle.feature_schema
-    project = schema.project
+    project = planes.home(schema)
     found = planes.features.definition(schema.capture, project=project)
     if found is None:
         return (f"Feast project {project} is not deployed",)

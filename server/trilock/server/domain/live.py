@@ -30,14 +30,19 @@ class ServingBundle:
     serving_config: Mapping[str, Any]
 
     @classmethod
-    def of(cls, bundle: Bundle, *, release: ReleaseRef, epoch: int) -> "ServingBundle":
-        """Return what is needed of *bundle* as *release*, whose writers hold *epoch*."""
+    def of(
+        cls, bundle: Bundle, *, release: ReleaseRef, epoch: int, feature_project: str = ""
+    ) -> "ServingBundle":
+        """Return what is needed of *bundle* as *release*, whose writers hold *epoch*.
+
+        Its features are read from *feature_project*, by default its schema's own.
+        """
         return cls(
             bundle=bundle.ref,
             release=release,
             registered_model=bundle.model_version.name,
             model_version=bundle.model_version.version,
-            feature_project=bundle.feature_schema.project,
+            feature_project=feature_project or bundle.feature_schema.project,
             feature_service=bundle.feature_schema.ref.service,
             pipeline_revision=bundle.pipeline_commit.revision,
             sink_epoch=epoch,

@@ -128,6 +128,8 @@ class Release:
     """The release that was live before this one."""
     leaves_bundle: BundleRef | None
     """Its bundle."""
+    feature_project: str
+    """The Feast project that its features are read from; "" for its schema's own."""
     restores: ReleaseRef | None
     """For a rollback, the release whose bundle is live again."""
     revision: int

@@ -35,6 +35,8 @@ class Surroundings:
     sinks: tuple[Sink, ...]
     planes: tuple[str, ...]
     """Names of the planes that converge after the pivot."""
+    feature_project: str = ""
+    """The one project that features are read from, in place; "" side by side."""
 
     @property
     def etag(self) -> str:
@@ -97,6 +99,7 @@ def plan_promotion(
                 "target": None if around.live is None else str(around.live.release),
                 "restores": None,
                 "epoch": None,
+                **_where(around),
             },
             title=f"switch every reader of {around.alias} to {bundle.ref}",
         ),
@@ -107,6 +110,11 @@ def plan_promotion(
         for sink in around.sinks
         if not sink.undoable
     ]
+    if around.feature_project and around.live is not None:
+        warnings.append(
+            f"in place: from the switch until {around.feature_project} has followed, the new model "
+            "reads the old features"
+        )
     if around.live is None:
         warnings.append("it is the first release here: there is nothing to roll back to")
     return _plan(OperationKind.PROMOTE, around, steps, warnings)
@@ -190,6 +198,7 @@ def plan_rollback(
                 "target": _name(None if restores is None else restores.target),
                 "restores": _name(None if restores is None else restores.ref),
                 "epoch": None,
+                **_where(around),
             },
             title=f"switch every reader of {around.alias} back to {bundle}",
         ),
@@ -199,6 +208,10 @@ def plan_rollback(
 
 def _name(ref: ReleaseRef | None) -> str | None:
     return None if ref is None else str(ref)
+
+
+def _where(around: Surroundings) -> dict[str, str]:
+    return {"feature_project": around.feature_project} if around.feature_project else {}
 
 
 def _minute(time: datetime) -> str:

@@ -1,7 +1,7 @@
 """Which feature schemas are needed, and until when those were that are not any more.
 
-Needed is what a live bundle, its rollback target, or an operation that is not
-done reads or is about to. Schemas are compared whatever the model: two models
+Needed is what a live bundle, its rollback target, a fallback bundle, or an
+operation that is not done reads or is about to. Schemas are compared whatever the model: two models
 may read the same one from the same store.
 """
 
@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from trilock.server.domain.names import FeatureSchemaRef, ModelName
 from trilock.server.domain.operation import OperationState
 from trilock.server.store.clock import to_datetime
-from trilock.server.store.tables import BundleRow, LiveTable, OperationRow, ReleaseRow
+from trilock.server.store.tables import BundleRow, FallbackRow, LiveTable, OperationRow, ReleaseRow
 
 _UNDONE = {
     OperationState.RUNNING.value,
@@ -54,6 +54,9 @@ def needed_until(session: Session, schema: FeatureSchemaRef) -> datetime | None:
     }
     for live in session.exec(select(LiveTable)):
         if {(live.model, live.release), (live.model, live.target)} & of_schema:
+            return None
+    for fallback in session.exec(select(FallbackRow)):
+        if (fallback.model, fallback.bundle) in bundles:
             return None
     ends = [
         release.ended_ms

@@ -119,6 +119,7 @@ def go_live(
     restores: ReleaseRef | None,
     cause: Cause,
     expected: ReleaseRef | None,
+    feature_project: str = "",
 ) -> LiveRow:
     """Switch *alias* to *bundle*: the pivot.
 
@@ -132,6 +133,7 @@ def go_live(
         restores: For a rollback, the release whose bundle it makes live again.
         cause: Who and why.
         expected: The release that must be live now; None for none.
+        feature_project: Where its features are read; "" for its schema's own project.
 
     Returns:
         The new live row.
@@ -167,6 +169,7 @@ def go_live(
             target=None if target is None else target.number,
             leaves=None if found is None else found.number,
             leaves_bundle=None if found is None else row.bundle,
+            feature_project=feature_project,
             restores=None if restores is None else restores.number,
             revision=revision,
             started_ms=now_ms(),
@@ -242,7 +245,12 @@ def live_bundles(session: Session) -> list[LiveBundle]:
 def _serving(
     session: Session, bundle: BundleRef, *, release: ReleaseRef, epoch: int
 ) -> ServingBundle:
-    return ServingBundle.of(get_bundle(session, bundle), release=release, epoch=epoch)
+    return ServingBundle.of(
+        get_bundle(session, bundle),
+        release=release,
+        epoch=epoch,
+        feature_project=get_release(session, release).feature_project,
+    )
 
 
 def _announce(session: Session, live: LiveRow) -> None:
@@ -306,6 +314,7 @@ def _to_domain(row: ReleaseRow) -> Release:
         target=ref(row.target),
         leaves=ref(row.leaves),
         leaves_bundle=None if row.leaves_bundle is None else BundleRef(model, row.leaves_bundle),
+        feature_project=row.feature_project,
         restores=ref(row.restores),
         revision=row.revision,
         started=to_datetime(row.started_ms),

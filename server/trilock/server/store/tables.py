@@ -193,6 +193,8 @@ class ReleaseRow(SQLModel, table=True):
     state: str = Field(max_length=16)
     target: Optional[int] = None  # noqa: UP045 - SQLModel reads annotations at run time
     leaves: Optional[int] = None  # noqa: UP045
+    feature_project: str = Field(default="", max_length=255)
+    """Where its features are read; "" for its schema's own project."""
     leaves_bundle: Optional[int] = None  # noqa: UP045
     restores: Optional[int] = None  # noqa: UP045
     revision: int = _big()

@@ -42,5 +42,10 @@ def describe_past(
                 hint="`trilock history` lists what was live since when",
             )
         bundle = get_bundle(session, release.bundle)
-    serving = ServingBundle.of(bundle, release=release.ref, epoch=release.epoch)
+    serving = ServingBundle.of(
+        bundle,
+        release=release.ref,
+        epoch=release.epoch,
+        feature_project=release.feature_project,
+    )
     return Past(release=release, serving=serving)

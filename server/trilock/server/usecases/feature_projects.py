@@ -1,12 +1,12 @@
 """The Feast projects that live bundles and rollback targets read, and feeding them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from functools import partial
 
 from sqlmodel import Session
 
+from trilock.server.convergence.filling import filling, since_last
 from trilock.server.convergence.projections.feature_mirror import FeatureMirror
 from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.errors import (
@@ -15,13 +15,13 @@ from trilock.server.domain.errors import (
     PlaneUnavailableError,
     TrilockError,
 )
-from trilock.server.domain.names import ModelName, ReleaseRef
-from trilock.server.domain.ports import Planes, ViewState, Window
+from trilock.server.domain.names import BundleRef, ModelName, ReleaseRef
+from trilock.server.domain.ports import ViewState, Window
+from trilock.server.domain.release import LiveRow
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.fallbacks import get_fallback
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import get_release, list_live
-from trilock.server.usecases.feature_window import default_window
 from trilock.server.usecases.runtime import Runtime
 
 
@@ -31,15 +31,12 @@ class FeatureProject:
 
     model: ModelName
     schema: FeatureSchema
+    project: str
+    """Its name in Feast."""
     releases: tuple[ReleaseRef, ...]
     views: tuple[ViewState, ...]
     error: str
     """Why the views could not be looked at; "" if they could."""
-
-    @property
-    def project(self) -> str:
-        """Its name in Feast."""
-        return self.schema.project
 
 
 def list_feature_projects(
@@ -47,20 +44,26 @@ def list_feature_projects(
 ) -> tuple[FeatureProject, ...]:
     """Return every project that is needed, sorted by name, with how far it is filled."""
     with runtime.database.read() as session:
-        needed = _needed(session, model)
+        needed = _needed(runtime, session, model)
     found = []
-    for (owner, _), (schema, releases) in sorted(needed.items(), key=lambda item: item[0]):
+    for (owner, own), need in sorted(needed.items(), key=lambda item: item[0]):
+        project = own
         views: tuple[ViewState, ...] = ()
         error = ""
         try:
-            views = runtime.connections.planes(owner).features.views(
-                schema.capture, project=schema.project
-            )
+            planes = runtime.connections.planes(owner)
+            project = planes.home(need.schema)
+            views = planes.features.views(need.schema.capture, project=project)
         except TrilockError as trouble:
             error = str(trouble)
         found.append(
             FeatureProject(
-                model=owner, schema=schema, releases=tuple(releases), views=views, error=error
+                model=owner,
+                schema=need.schema,
+                project=project,
+                releases=tuple(need.releases),
+                views=views,
+                error=error,
             )
         )
     return tuple(sorted(found, key=lambda project: project.project))
@@ -93,12 +96,21 @@ def materialize_features(
         AbortedError: It was stopped.
     """
     with runtime.database.read() as session:
-        needed = _needed(session, model)
+        needed = _needed(runtime, session, model)
     problems: list[str] = []
     silent: list[PlaneUnavailableError] = []
-    for (owner, project), (schema, _) in sorted(needed.items(), key=lambda item: item[0]):
+    for (owner, own), need in sorted(needed.items(), key=lambda item: item[0]):
+        if need.parked:
+            continue
+        project = own
         try:
-            done(project, _fill(runtime, owner, schema, window=window, progress=progress))
+            project = runtime.connections.planes(owner).home(need.schema)
+            done(
+                project,
+                _fill(
+                    runtime, owner, need.schema, project=project, window=window, progress=progress
+                ),
+            )
         except AbortedError:
             raise
         except NotReadyError as error:
@@ -123,44 +135,50 @@ def _fill(
     owner: ModelName,
     schema: FeatureSchema,
     *,
+    project: str,
     window: Window | None,
     progress: Callable[[str, str], None],
 ) -> tuple[ViewState, ...]:
     planes = runtime.connections.planes(owner)
-    return planes.features.fill(
-        schema.capture,
-        project=schema.project,
-        window=window or _since_last(planes, schema),
-        progress=partial(progress, schema.project),
-        bounds=planes.filling.bounds,
-        resume=window is None,
-    )
+    with filling(runtime.database, project):
+        return planes.features.fill(
+            schema.capture,
+            project=project,
+            window=window or since_last(planes.features, schema.capture, project=project),
+            progress=partial(progress, project),
+            bounds=planes.filling.bounds,
+            resume=window is None,
+        )
 
 
-def _since_last(planes: Planes, schema: FeatureSchema) -> Window:
-    """Return the window from where the view that is furthest behind was last filled."""
-    default = default_window(planes.features.describe(schema.capture))
-    fed = [
-        view.fed_until or default.start
-        for view in planes.features.views(schema.capture, project=schema.project)
-        if view.feedable
-    ]
-    return Window(start=min([*fed, default.end - timedelta(microseconds=1)]), end=default.end)
+@dataclass(slots=True, kw_only=True)
+class _Need:
+    """Why one project is needed."""
+
+    schema: FeatureSchema
+    releases: list[ReleaseRef] = field(default_factory=list)
+    parked: bool = True
+    """In place, the values of what is not live stay as they were when they were moved out."""
 
 
 def _needed(
-    session: Session, model: ModelName | None
-) -> dict[tuple[ModelName, str], tuple[FeatureSchema, list[ReleaseRef]]]:
-    """Return schemas and releases of live, target and fallback bundles, by model and project."""
-    needed: dict[tuple[ModelName, str], tuple[FeatureSchema, list[ReleaseRef]]] = {}
+    runtime: Runtime, session: Session, model: ModelName | None
+) -> dict[tuple[ModelName, str], _Need]:
+    """Return what live, target and fallback bundles read, by model and project."""
+    needed: dict[tuple[ModelName, str], _Need] = {}
+
+    def note(live: LiveRow, bundle: BundleRef) -> _Need:
+        schema = get_bundle(session, bundle).feature_schema
+        need = needed.setdefault((bundle.model, schema.project), _Need(schema=schema))
+        if bundle == live.bundle or runtime.connections.in_place_project(live.alias) is None:
+            need.parked = False
+        return need
+
     for live in list_live(session, model=model):
-        refs = [live.release, *([] if live.target is None else [live.target])]
-        for ref in refs:
-            schema = get_bundle(session, get_release(session, ref).bundle).feature_schema
-            _, releases = needed.setdefault((ref.model, schema.project), (schema, []))
-            releases.append(ref)
+        for ref in (live.release, live.target):
+            if ref is not None:
+                note(live, get_release(session, ref).bundle).releases.append(ref)
         fallback = get_fallback(session, live.alias)
         if fallback is not None:
-            schema = get_bundle(session, fallback.bundle).feature_schema
-            needed.setdefault((live.alias.model, schema.project), (schema, []))
+            note(live, fallback.bundle)
     return needed

@@ -27,12 +27,12 @@ from trilock.server.operations.catalog import steps
 from trilock.server.operations.gates.bundle_fits import BundleFits
 from trilock.server.operations.pace import Pace, pace_of
 from trilock.server.operations.step import Gate
+from trilock.server.planning.feature_window import default_window
 from trilock.server.planning.outlook import Change, changes
 from trilock.server.planning.planner import Surroundings, plan_promotion
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release, reserve_release
 from trilock.server.store.requests import request_hash
-from trilock.server.usecases.feature_window import default_window
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
 

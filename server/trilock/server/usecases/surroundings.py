@@ -18,4 +18,5 @@ def surroundings(runtime: Runtime, session: Session, alias: AliasRef) -> Surroun
         live=get_live(session, alias),
         sinks=tuple(list_sinks(session, model=alias.model)),
         planes=tuple(projection.name for projection in projections.of_alias(alias)),
+        feature_project=runtime.connections.in_place_project(alias) or "",
     )

@@ -1,7 +1,16 @@
-"""A live Feast project equals the live bundle's, for readers that do not resolve."""
+"""The live Feast project follows the live bundle, for readers that do not resolve.
+
+Side by side it is a copy of the live schema's own project. In place it is the
+only one that is fed, and the live schema's tables are swapped in.
+"""
 
 from typing import ClassVar
 
+from trilock.server.convergence.projections.in_place import (
+    observe_in_place,
+    swap_in_place,
+    wanted_in_place,
+)
 from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.ports import Connections, Planes
 from trilock.server.domain.release import LiveRow
@@ -25,17 +34,25 @@ class FeatureMirror:
     def wanted(self, live: LiveRow) -> str:
         """Return the state of the live bundle's own project."""
         schema, planes = self._schema(live), self._connections.planes(live.alias.model)
+        if planes.in_place:
+            return wanted_in_place(schema)
         return _state(planes, schema, project=schema.project)
 
     def observe(self, live: LiveRow) -> str:
         """Return the state of the mirror project."""
         schema, planes = self._schema(live), self._connections.planes(live.alias.model)
+        if planes.in_place:
+            return observe_in_place(planes, schema, project=_mirror(planes))
         return _state(planes, schema, project=_mirror(planes))
 
     def apply(self, live: LiveRow) -> None:
         """Make the mirror equal: definitions, values, watermarks."""
         schema, planes = self._schema(live), self._connections.planes(live.alias.model)
-        planes.features.mirror(schema.capture, source=schema.project, project=_mirror(planes))
+        project = _mirror(planes)
+        if planes.in_place:
+            swap_in_place(self._database, planes, schema, model=live.alias.model, project=project)
+        else:
+            planes.features.mirror(schema.capture, source=schema.project, project=project)
 
     def _schema(self, live: LiveRow) -> FeatureSchema:
         with self._database.read() as session:

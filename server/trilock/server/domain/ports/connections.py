@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.ports.feature_store import NO_BOUNDS, FeatureStore, FillBounds
 from trilock.server.domain.ports.model_registry import ModelRegistry
@@ -47,6 +48,16 @@ class Planes:
     """Whether what others change is made to agree again, not only reported."""
     filling: Filling = Filling()
     """How its feature projects are filled."""
+    in_place: bool = False
+    """Whether readers read the mirror project, and the live schema's tables are swapped in."""
+
+    def home(self, schema: FeatureSchema) -> str:
+        """Return the Feast project in which the values of *schema* are now."""
+        if self.in_place and self.mirror_project is not None:
+            state = self.features.in_place(schema.capture, project=self.mirror_project)
+            if state is not None and state.holds == schema.project:
+                return self.mirror_project
+        return schema.project
 
 
 class Connections(Protocol):
@@ -75,6 +86,10 @@ class Connections(Protocol):
         """Return the aliases of other models whose mirror project readers of *model* read, sorted.
 
         The reverse of `mirror_readers`.
+    def in_place_project(self, alias: AliasRef) -> str | None:
+        """Return the one Feast project that *alias* is served from; None side by side.
+
+        Opens nothing, like `has_mirror`.
         """
         ...
 

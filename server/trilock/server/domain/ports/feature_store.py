@@ -69,6 +69,26 @@ class Comparison:
     """Why it was not compared; "" if it was."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InPlace:
+    """What is known of a project whose tables are swapped."""
+
+    holds: str
+    """The project that the tables in it were staged in."""
+    left: str
+    """Where the tables went that were in it before; "" if there were none."""
+    settled: bool
+    """Whether the definitions followed the tables."""
+    swapped: datetime
+    """When the tables were swapped."""
+    busy: tuple[str, ...]
+    """Views that a job was feeding when they were swapped in; none once vouched for."""
+    waiting: bool
+    """Whether those jobs have not ended since."""
+    verified: bool
+    """Whether it is fed as it was when its values were last seen right."""
+
+
 class FeatureStore(Protocol):
     """Where features are defined and served from: one registry with its online store."""
 
@@ -190,6 +210,48 @@ class FeatureStore(Protocol):
         Raises:
             PreconditionError: The sources could not be read.
         """
+        ...
+
+    def in_place(self, capture: FeatureCapture, *, project: str) -> InPlace | None:
+        """Return what is known of *project* in place; None if nothing was swapped in."""
+        ...
+
+    def swap(
+        self,
+        capture: FeatureCapture,
+        *,
+        source: str,
+        project: str,
+        leaves: FeatureCapture | None,
+    ) -> None:
+        """Make the tables of *source* those of *project*, by name; its definitions, too.
+
+        What was there becomes the tables of the project it was staged in, with its
+        watermarks. One transaction where registry and online store are one database;
+        else the tables first. Idempotent. Waits 100 ms for a lock, and tries again.
+
+        Args:
+            capture: What *source* defines, and *project* then will.
+            source: Where the tables are staged.
+            project: The project that readers read.
+            leaves: What *project* defined before, as far as it goes; None if nothing is known.
+
+        Raises:
+            ForeignEditError: *source* is not defined as captured.
+            PreconditionError: Its tables are not there, or cannot be renamed.
+            PlaneUnavailableError: Somebody holds a lock for long; nothing was changed.
+        """
+        ...
+
+    def distrust(self, capture: FeatureCapture, *, project: str) -> None:
+        """Set the watermarks of *project* back to when it was last vouched for, or swapped in.
+
+        Whatever was recorded since may be a job's of another definition.
+        """
+        ...
+
+    def vouch(self, capture: FeatureCapture, *, project: str) -> None:
+        """Record that the values of *project* were just seen right, fed as it is."""
         ...
 
     def retire(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:

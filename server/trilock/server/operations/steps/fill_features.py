@@ -31,10 +31,8 @@ class FillFeatures:
 
     def look(self, args: Json) -> JsonValue:
         """Return whether every view that can be is filled from start to end of the window."""
-        schema = self._schema(args)
-        views = self._connections.planes(args["model"]).features.views(
-            schema.capture, project=schema.project
-        )
+        schema, planes = self._schema(args), self._connections.planes(args["model"])
+        views = planes.features.views(schema.capture, project=planes.home(schema))
         window = window_of(args)
         return all(
             view.fed_from is not None
@@ -63,7 +61,7 @@ class FillFeatures:
         schema, planes = self._schema(args), self._connections.planes(args["model"])
         views = planes.features.fill(
             schema.capture,
-            project=schema.project,
+            project=planes.home(schema),
             window=window_of(args),
             progress=tell,
             bounds=planes.filling.bounds,

@@ -13,7 +13,10 @@ from trilock.server.store.releases import get_release, go_live
 
 
 class SwitchLive:
-    """Implements LocalStep. Args: alias, bundle, kind, expected, target, restores, epoch."""
+    """Implements LocalStep.
+
+    Args: alias, bundle, kind, expected, target, restores, epoch, feature_project (in place only).
+    """
 
     name: ClassVar[str] = "switch_live"
     pivot: ClassVar[bool] = True
@@ -39,6 +42,7 @@ class SwitchLive:
             restores=_ref(args["restores"]),
             cause=operation.cause,
             expected=left,
+            feature_project=args.get("feature_project", ""),
         )
         if kind is ReleaseKind.PROMOTION:
             # Asked once the revision is allotted: pivots queue there, so a hold that

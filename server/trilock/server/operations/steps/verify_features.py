@@ -34,7 +34,7 @@ class VerifyFeatures:
         schema, planes = self._schema(args), self._connections.planes(args["model"])
         found = planes.features.compare(
             schema.capture,
-            project=schema.project,
+            project=planes.home(schema),
             window=window_of(args),
             sample=planes.filling.sample,
         )
@@ -59,14 +59,14 @@ class VerifyFeatures:
         schema, planes = self._schema(args), self._connections.planes(args["model"])
         planes.features.fill(
             schema.capture,
-            project=schema.project,
+            project=planes.home(schema),
             window=window_of(args),
             progress=tell,
             bounds=planes.filling.bounds,
         )
         problems = self.look(args)
         if problems:
-            raise NotReadyError(resource=f"Feast project {schema.project}", problems=problems)
+            raise NotReadyError(resource=f"Feast project {planes.home(schema)}", problems=problems)
         return f"fed again: {before[0]}"
 
     def undo(self, args: Json, *, before: JsonValue) -> None:

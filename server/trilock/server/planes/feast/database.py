@@ -28,10 +28,17 @@ _POSTGRES_PORT: Final = 5432
 _LOST_RACE: Final = frozenset({"40001", "40P01", "23505"})
 """Serialization failure, deadlock, and a row that somebody else inserted first."""
 
+_LOCKED: Final = "55P03"
+"""A lock that was not had in time."""
+
 _SQLITE_OURS: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY})
 """Results that asking again will not change."""
 
 Mode = Literal["read", "write"]
+
+
+class LockedError(PlaneUnavailableError):
+    """Somebody holds a lock for longer than was waited; nothing was changed."""
 
 
 class LostRaceError(PlaneUnavailableError):
@@ -140,6 +147,8 @@ class Database:
         line = lines[0] if lines else type(cause).__name__
         if getattr(cause, "sqlstate", None) in _LOST_RACE or isinstance(error, IntegrityError):
             return LostRaceError(plane=self.plane, what=line)
+        if getattr(cause, "sqlstate", None) == _LOCKED:
+            return LockedError(plane=self.plane, what=line)
         refused = (
             getattr(cause, "sqlite_errorcode", None) in _SQLITE_OURS
             if isinstance(cause, sqlite3.Error)
@@ -160,6 +169,12 @@ def lock_project(connection: Connection, *, project: str) -> None:
             text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
             {"key": f"trilock feast {project}"},
         )
+
+
+def be_impatient(connection: Connection) -> None:
+    """Wait 100 ms for a lock until the end of the transaction: who waits holds up readers, too."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 100")
 
 
 @contextmanager

@@ -180,6 +180,16 @@ def add_watermark(
     _write_changed(session, project, {key: (row, message)})
 
 
+def is_fed(key: Key) -> bool:
+    """Return whether the row of *key* tells how far it is fed."""
+    return key[0] in _WATERMARKED
+
+
+def fed(key: Key, row: bytes) -> tuple[Interval, ...]:
+    """Return how far the view *key* is fed, by its row."""
+    return tuple(_intervals(protos.parse(key[0], row)))
+
+
 Watermarks = Mapping[Key, tuple[Interval, ...]]
 """What is in the online tables, by view."""
 
@@ -192,11 +202,7 @@ def watermarks(session: RegistrySession, capture: FeatureCapture, *, project: st
     """
     require_captured(session, capture, project=project)
     rows = session.read(project, only=keys(capture))
-    return {
-        key: tuple(_intervals(protos.parse(key[0], row)))
-        for key, row in rows.items()
-        if key[0] in _WATERMARKED
-    }
+    return {key: fed(key, row) for key, row in rows.items() if is_fed(key)}
 
 
 def set_watermarks(session: RegistrySession, marks: Watermarks, *, project: str) -> None:

@@ -6,8 +6,10 @@ throwaway copy of the registry, so that only the code below writes the real one.
 """
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,6 +23,7 @@ from trilock.server.domain.ports import (
     NO_BOUNDS,
     Comparison,
     FillBounds,
+    InPlace,
     Progress,
     ViewState,
     Window,
@@ -35,7 +38,12 @@ from trilock.server.planes.feast.config import (
     SqlRegistryConfig,
     read_config,
 )
-from trilock.server.planes.feast.database import Database, LostRaceError
+from trilock.server.planes.feast.database import (
+    Database,
+    LockedError,
+    LostRaceError,
+    be_impatient,
+)
 from trilock.server.planes.feast.definitions import Key, definition_digest, keys
 from trilock.server.planes.feast.deploy import ANYTHING, Expected
 from trilock.server.planes.feast.differences import differences
@@ -46,12 +54,28 @@ from trilock.server.planes.feast.process import Message, Worker, WorkerProcess
 from trilock.server.planes.feast.registry import RegistrySession
 from trilock.server.planes.feast.repository import capture_commit
 from trilock.server.planes.feast.sql_registry import SqlRegistry, SqlSession, throwaway_registry
+from trilock.server.planes.feast.swapping import (
+    busy_views,
+    fed_text,
+    marks_of,
+    move_tables,
+    read_swapped,
+    settle_definitions,
+    trusted,
+    with_fed,
+    write_swapped,
+)
 from trilock.server.planes.feast.tokens import token
 
 _COPY_SECONDS: Final = 600.0
 """How long copying one online table may take."""
 
 _T = TypeVar("_T")
+
+_SWAP_TRIES: Final = 20
+_SWAP_PAUSE: Final = 0.05
+_pause: Final = threading.Event()
+"""Never set: its wait is a pause between two tries for a lock."""
 
 _TRIES: Final = 3
 """A transaction that lost a race is run again, from what is there then."""
@@ -268,6 +292,127 @@ class FeastFeatureStore:
         return tuple(
             judge(views[state.view], state, told.get(state.view), window=window) for state in states
         )
+
+    def in_place(self, capture: FeatureCapture, *, project: str) -> InPlace | None:
+        """See FeatureStore."""
+        online = self._require_tables("in place")
+        if not online.database.exists:
+            return None
+        with online.database.begin("read") as connection:
+            swapped = read_swapped(connection, online, project=project)
+        if swapped is None:
+            return None
+        with self._registry.reading() as session:
+            fed = fed_text(marks_of(session, capture, project=project))
+        return InPlace(
+            holds=swapped.holds,
+            left=swapped.left,
+            settled=swapped.settled,
+            swapped=swapped.at,
+            busy=swapped.busy,
+            waiting=bool(swapped.busy) and fed == swapped.fed,
+            verified=swapped.verified == fed,
+        )
+
+    def swap(
+        self,
+        capture: FeatureCapture,
+        *,
+        source: str,
+        project: str,
+        leaves: FeatureCapture | None,
+    ) -> None:
+        """See FeatureStore."""
+        for _ in range(_SWAP_TRIES - 1):
+            try:
+                return self._swap(capture, source=source, project=project, leaves=leaves)
+            except (LockedError, LostRaceError):
+                _pause.wait(_SWAP_PAUSE)
+        return self._swap(capture, source=source, project=project, leaves=leaves)
+
+    def _swap(
+        self,
+        capture: FeatureCapture,
+        *,
+        source: str,
+        project: str,
+        leaves: FeatureCapture | None,
+    ) -> None:
+        online = self._require_tables("in place")
+
+        def move(connection: Connection, busy: tuple[str, ...]) -> str:
+            be_impatient(connection)
+            move_tables(
+                connection,
+                online,
+                views=online_views(capture),
+                leaves=() if leaves is None else online_views(leaves),
+                source=source,
+                project=project,
+                busy=busy,
+            )
+            swapped = read_swapped(connection, online, project=project)
+            assert swapped is not None, "it was just written"  # noqa: S101 - for the type
+            return swapped.left
+
+        def settle(connection: Connection, marks: deploy.Watermarks) -> None:
+            swapped = read_swapped(connection, online, project=project)
+            if swapped is not None and not swapped.settled:
+                write_swapped(connection, online, with_fed(swapped, marks), project=project)
+
+        with self._registry.writing(project) as session:
+            if isinstance(session, SqlSession):
+                be_impatient(session.connection)
+            deploy.require_captured(session, capture, project=source)
+            busy = busy_views(session, project=project, only=keys(leaves or capture))
+            shared = isinstance(session, SqlSession) and self._shares(session)
+            if isinstance(session, SqlSession) and shared:
+                left = move(session.connection, busy)
+            else:
+                with online.database.begin("write") as connection:
+                    left = move(connection, busy)
+            settle_definitions(
+                session, capture, source=source, project=project, leaves=leaves, left=left
+            )
+            marks = marks_of(session, capture, project=project)
+            if isinstance(session, SqlSession) and shared:
+                settle(session.connection, marks)
+        if not shared:
+            with online.database.begin("write") as connection:
+                settle(connection, marks)
+
+    def distrust(self, capture: FeatureCapture, *, project: str) -> None:
+        """See FeatureStore."""
+        online = self._require_tables("in place")
+        with online.database.begin("read") as connection:
+            swapped = read_swapped(connection, online, project=project)
+        if swapped is None:
+            return
+
+        def set_back() -> None:
+            with self._registry.writing(project) as session:
+                deploy.require_captured(session, capture, project=project)
+                deploy.set_watermarks(session, trusted(swapped), project=project)
+
+        _again(set_back)
+
+    def vouch(self, capture: FeatureCapture, *, project: str) -> None:
+        """See FeatureStore."""
+        online = self._require_tables("in place")
+        with self._registry.reading() as session:
+            fed = fed_text(marks_of(session, capture, project=project))
+        with online.database.begin("write") as connection:
+            swapped = read_swapped(connection, online, project=project)
+            if swapped is not None:
+                vouched = replace(swapped, busy=(), verified=fed)
+                write_swapped(connection, online, vouched, project=project)
+
+    def _require_tables(self, what: str) -> SqlOnlineStore:
+        if self._online is None:
+            raise PreconditionError(
+                f"the online store has no tables to rename: {what} needs SQLite or PostgreSQL"
+            )
+        return self._online
 
     def retire(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
         """See FeatureStore."""

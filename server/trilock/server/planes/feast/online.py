@@ -24,6 +24,8 @@ _KEY: Final = ("entity_key", "feature_name")
 _STRING: Final = 2
 """`ValueType.STRING`."""
 _POSTGRES_NAME_BYTES: Final = 63
+_INDEXES: Final = ("_ek", "_fts_idx", "_pkey")
+"""What the names of a table's indexes end with."""
 _COUNT_SECONDS: Final = 60.0
 
 
@@ -131,13 +133,42 @@ class SqlOnlineStore:
                 for name in [_name(project, view.name)]
             }
 
+    def has_table(self, connection: Connection, name: str) -> bool:
+        """Return whether there is a table *name*."""
+        return name in self._tables(connection)
+
+    def has_view(self, connection: Connection, project: str, view: str) -> bool:
+        """Return whether *view* of *project* has its table."""
+        return self.has_table(connection, _name(project, view))
+
+    def rename(self, connection: Connection, view: str, *, source: str, target: str) -> None:
+        """Make the table of *view* in *source* the one in *target*, in place of what is there.
+
+        Raises:
+            PreconditionError: PostgreSQL would cut the new name off.
+        """
+        old, new = _name(source, view), _name(target, view)
+        if self.has_table(connection, new):
+            connection.exec_driver_sql(f"DROP TABLE {self.quoted(new)}")
+        self._refuse_long(new)
+        connection.exec_driver_sql(f"ALTER TABLE {self.quoted(old)} RENAME TO {_quote(new)}")
+        if not self.database.is_postgres:
+            return  # SQLite renames no index; its primary key finds the rows all the same.
+        for suffix in _INDEXES:
+            if len((new + suffix).encode()) <= _POSTGRES_NAME_BYTES:
+                # Else a table that is made under the old name would go without its index.
+                connection.exec_driver_sql(
+                    f"ALTER INDEX IF EXISTS {self.quoted(old + suffix)} "
+                    f"RENAME TO {_quote(new + suffix)}"
+                )
+
     def drop(self, connection: Connection, *, project: str, views: Iterable[OnlineView]) -> None:
         """Drop the tables that are there."""
         tables = self._tables(connection)
         for view in views:
             name = _name(project, view.name)
             if name in tables:
-                connection.exec_driver_sql(f"DROP TABLE {self._quoted(name)}")
+                connection.exec_driver_sql(f"DROP TABLE {self.quoted(name)}")
 
     def copy(self, connection: Connection, *, source: str, target: str, view: str) -> None:
         """Make the table of *view* in project *target* equal to the one in *source*.
@@ -153,7 +184,7 @@ class SqlOnlineStore:
         key = " AND ".join(f"o.{name} = n.{name}" for name in _KEY)
         values = [f"o.{name}{same}n.{name}" for name in columns if name not in _KEY]
         equal = " AND ".join([key, *values])
-        ours, theirs, names = self._quoted(old), self._quoted(new), ", ".join(columns)
+        ours, theirs, names = self.quoted(old), self.quoted(new), ", ".join(columns)
         connection.execute(
             text(
                 f"DELETE FROM {ours} AS o "  # noqa: S608 - names only, quoted or ours
@@ -188,7 +219,8 @@ class SqlOnlineStore:
         schema = None if self._schema is None else quoted_name(self._schema, quote=True)
         return table(quoted_name(name, quote=True), schema=schema)
 
-    def _quoted(self, name: str) -> str:
+    def quoted(self, name: str) -> str:
+        """Return *name* of a table or index as SQL says it."""
         return _quote(name) if self._schema is None else f"{_quote(self._schema)}.{_quote(name)}"
 
     def _make_sqlite(self, connection: Connection, name: str, config: SqliteOnlineConfig) -> None:
@@ -202,14 +234,17 @@ class SqlOnlineStore:
             f"CREATE INDEX IF NOT EXISTS {_quote(name + '_ek')} ON {_quote(name)} (entity_key)"
         )
 
-    def _make_postgres(
-        self, connection: Connection, name: str, config: PostgresOnlineConfig, *, strings: bool
-    ) -> None:
-        if len(name.encode()) > _POSTGRES_NAME_BYTES:
+    def _refuse_long(self, name: str) -> None:
+        if self.database.is_postgres and len(name.encode()) > _POSTGRES_NAME_BYTES:
             raise PreconditionError(
                 f"the online table {name!r} has a name of more than {_POSTGRES_NAME_BYTES} bytes: "
                 "PostgreSQL would cut it off, and two views could share one table"
             )
+
+    def _make_postgres(
+        self, connection: Connection, name: str, config: PostgresOnlineConfig, *, strings: bool
+    ) -> None:
+        self._refuse_long(name)
         if config.schema not in inspect(connection).get_schema_names():
             connection.exec_driver_sql(
                 f"CREATE SCHEMA IF NOT EXISTS {_quote(config.schema)} "
@@ -217,7 +252,7 @@ class SqlOnlineStore:
             )
         numbers = "value_num DOUBLE PRECISION NULL," if config.numbers else ""
         vector = "vector" if config.vectors else "BYTEA"
-        qualified = self._quoted(name)
+        qualified = self.quoted(name)
         connection.exec_driver_sql(
             f"CREATE TABLE IF NOT EXISTS {qualified} (entity_key BYTEA, feature_name TEXT, "
             f"value BYTEA, value_text TEXT NULL, {numbers} vector_value {vector} NULL, "

@@ -10,8 +10,8 @@ import copy
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from trilock.server.domain.ports import (
     NO_BOUNDS,
     Comparison,
     FillBounds,
+    InPlace,
     Progress,
     ViewState,
     Window,
@@ -41,6 +42,14 @@ from trilock.server.planes.feast.differences import differences
 from trilock.server.planes.feast.filling import spans
 from trilock.server.planes.feast.online import online_views
 from trilock.server.planes.feast.registry import Version, number_versions
+from trilock.server.planes.feast.swapping import (
+    Swapped,
+    fed_text,
+    marks_of,
+    settle_definitions,
+    trusted,
+    with_fed,
+)
 from trilock.server.planes.feast.tokens import token
 
 Values = Mapping[str, object]
@@ -107,6 +116,9 @@ class MemoryFeatureStore:
         self._sources: dict[str, list[_Row]] = {}
         self.broken_views: set[str] = set()
         """Views whose sources cannot be read."""
+        self.busy_views: tuple[str, ...] = ()
+        """Views that a job is feeding."""
+        self._swapped: dict[str, Swapped] = {}
         self._commits: dict[tuple[str, str], dict[Key, bytes]] = {}
 
     # What others do.
@@ -129,6 +141,16 @@ class MemoryFeatureStore:
     def push(self, project: str, view: str, *, entity: str, values: Values) -> None:
         """Write one entity's values to an online table."""
         self._online.setdefault((project, view), {}).setdefault(entity, {}).update(values)
+
+    def end_job(self, project: str, view: str, *, until: datetime) -> None:
+        """End a job that fed *view*, as Feast does: it adds to whatever is defined now."""
+        with self._transaction() as session:
+            key = ("feature_view", view)
+            message = protos.parse(key[0], session.read(project)[key])
+            interval = message.meta.materialization_intervals.add()
+            interval.start_time.FromDatetime(until)
+            interval.end_time.FromDatetime(until)
+            session.write(project, {key: message})
 
     def served(self, project: str, service: str, *, entity: str) -> dict[str, object]:
         """Return the stored features of *service*, as read online in *project*."""
@@ -266,6 +288,75 @@ class MemoryFeatureStore:
                 }
             found.append(judge(view, state, told, window=window))
         return tuple(found)
+
+    def in_place(self, capture: FeatureCapture, *, project: str) -> InPlace | None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            swapped = self._swapped.get(project)
+            if swapped is None:
+                return None
+            fed = fed_text(marks_of(session, capture, project=project))
+        return InPlace(
+            holds=swapped.holds,
+            left=swapped.left,
+            settled=True,
+            swapped=swapped.at,
+            busy=swapped.busy,
+            waiting=bool(swapped.busy) and fed == swapped.fed,
+            verified=swapped.verified == fed,
+        )
+
+    def swap(
+        self,
+        capture: FeatureCapture,
+        *,
+        source: str,
+        project: str,
+        leaves: FeatureCapture | None,
+    ) -> None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            deploy.require_captured(session, capture, project=source)
+            before = self._swapped.get(project)
+            out = f"{project}__before" if before is None else before.holds
+            if before is None or before.holds != source:
+                views = [view.name for view in online_views(capture)]
+                if any((source, view) not in self._online for view in views):
+                    raise PreconditionError(f"{source} has no online table: nothing to swap in")
+                gone = [] if leaves is None else [view.name for view in online_views(leaves)]
+                for view in {*views, *gone}:
+                    if (project, view) in self._online:
+                        self._online[out, view] = self._online.pop((project, view))
+                for view in views:
+                    self._online[project, view] = self._online.pop((source, view))
+                before = Swapped(
+                    holds=source,
+                    left=out,
+                    settled=True,
+                    at=datetime.now(UTC),
+                    busy=self.busy_views,
+                    fed={},
+                    verified=None,
+                )
+            settle_definitions(
+                session, capture, source=source, project=project, leaves=leaves, left=before.left
+            )
+            marks = marks_of(session, capture, project=project)
+            self._swapped[project] = before if before.fed else with_fed(before, marks)
+
+    def distrust(self, capture: FeatureCapture, *, project: str) -> None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            if project in self._swapped:
+                deploy.require_captured(session, capture, project=project)
+                marks = trusted(self._swapped[project])
+                deploy.set_watermarks(session, marks, project=project)
+
+    def vouch(self, capture: FeatureCapture, *, project: str) -> None:
+        """See FeatureStore."""
+        with self._transaction() as session:
+            fed = fed_text(marks_of(session, capture, project=project))
+            self._swapped[project] = replace(self._swapped[project], busy=(), verified=fed)
 
     def retire(self, capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
         """See FeatureStore."""

@@ -1,0 +1,135 @@
+"""The one project that readers read, in place: the live schema's tables are swapped in.
+
+Done is not when definitions agree. A job that was begun under the old
+definition goes on writing, into whatever has the table's name; and what was
+moved out weeks ago is weeks old. So the swap is followed by waiting for such
+jobs, feeding what came since, and comparing values with the sources: only then
+the project agrees with the live row. Feeding it again asks for that anew.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from trilock.server.convergence.filling import filling, is_being_filled, since_last
+from trilock.server.domain.bundle import FeatureCapture, FeatureSchema
+from trilock.server.domain.errors import NotReadyError, UnavailableError
+from trilock.server.domain.names import ModelName
+from trilock.server.domain.ports import Planes, Window
+from trilock.server.planning.feature_window import default_window
+from trilock.server.store.database import Database
+from trilock.server.store.feature_needs import bundled_schemas
+from trilock.server.store.schemas import get_schema
+
+_SHORT: Final = 16
+
+_ONE_GO: Final = timedelta(days=36_500)
+
+_PATIENCE: Final = timedelta(hours=1)
+"""How long a job that was begun under the old definition is waited for."""
+
+
+def wanted_in_place(schema: FeatureSchema) -> str:
+    """Return how the project is when it agrees with *schema*."""
+    return _state(schema.capture.definition_digest, holds=schema.project, verified=True)
+
+
+def observe_in_place(planes: Planes, schema: FeatureSchema, *, project: str) -> str:
+    """Return how *project* is."""
+    state = planes.features.in_place(schema.capture, project=project)
+    return _state(
+        planes.features.definition(schema.capture, project=project) or "none",
+        holds="nobody" if state is None else state.holds,
+        verified=state is not None and state.verified,
+    )
+
+
+def swap_in_place(
+    database: Database, planes: Planes, schema: FeatureSchema, *, model: ModelName, project: str
+) -> None:
+    """Make *project* serve *schema*, and see that it does.
+
+    Raises:
+        UnavailableError: A job begun under the old definition has not ended.
+        NotReadyError: Its values are not those of its sources.
+    """
+    features, capture = planes.features, schema.capture
+    state = features.in_place(capture, project=project)
+    defined = features.definition(capture, project=project) == capture.definition_digest
+    if state is None or state.holds != schema.project or not state.settled or not defined:
+        known = (
+            "" if state is None else state.left if state.holds == schema.project else state.holds
+        )
+        leaves = _schema_in(database, known, model=model)
+        features.swap(capture, source=schema.project, project=project, leaves=leaves)
+        state = features.in_place(capture, project=project)
+    assert state is not None, "something was just swapped in"  # noqa: S101 - for the type
+    if state.waiting and datetime.now(UTC) < state.swapped + _PATIENCE:
+        raise UnavailableError(
+            f"{project} serves {schema.ref}; a job begun before still feeds "
+            f"{', '.join(state.busy)}: it is compared with its sources when that has ended"
+        )
+    with database.read() as session:
+        if is_being_filled(session, project):
+            raise UnavailableError(f"{project} is being fed: it is compared afterwards")
+    with filling(database, project):
+        features.distrust(capture, project=project)
+        window = _whole(planes, capture, project=project)
+        if state.busy:
+            _feed(planes, capture, project=project, window=window, resume=False)
+        else:
+            since = since_last(features, capture, project=project)
+            _feed(planes, capture, project=project, window=since, resume=True)
+        if _differences(planes, capture, project=project, window=window):
+            # Rows that came late, or what a job left behind that nobody knew of.
+            _feed(planes, capture, project=project, window=window, resume=False)
+        problems = _differences(planes, capture, project=project, window=window)
+        if problems:
+            raise NotReadyError(resource=f"Feast project {project}", problems=problems)
+        features.vouch(capture, project=project)
+
+
+def _feed(
+    planes: Planes, capture: FeatureCapture, *, project: str, window: Window, resume: bool
+) -> None:
+    # In one go: readers read this very table, and must not see it run through old times.
+    planes.features.fill(
+        capture,
+        project=project,
+        window=window,
+        progress=lambda _: None,
+        bounds=replace(planes.filling.bounds, chunk=_ONE_GO),
+        resume=resume,
+    )
+
+
+def _differences(
+    planes: Planes, capture: FeatureCapture, *, project: str, window: Window
+) -> list[str]:
+    found = planes.features.compare(
+        capture, project=project, window=window, sample=planes.filling.sample
+    )
+    return [f"{view.view}: {line}" for view in found for line in view.differences]
+
+
+def _whole(planes: Planes, capture: FeatureCapture, *, project: str) -> Window:
+    """Return the time that was fed, or that would be by default if that is more."""
+    window = default_window(planes.features.describe(capture))
+    fed = [
+        view.fed_from
+        for view in planes.features.views(capture, project=project)
+        if view.fed_from is not None
+    ]
+    return Window(start=min([*fed, window.start]), end=window.end)
+
+
+def _schema_in(database: Database, project: str, *, model: ModelName) -> FeatureCapture | None:
+    """Return what was captured of the schema whose own project is *project*, if it is known."""
+    with database.read() as session:
+        schemas = [get_schema(session, ref) for ref in bundled_schemas(session, model)]
+    return next((schema.capture for schema in schemas if schema.project == project), None)
+
+
+def _state(definition: str, *, holds: str, verified: bool) -> str:
+    seen = "as its sources" if verified else "not compared"
+    return f"{definition[:_SHORT]} from {holds}, {seen}"
