@@ -121,6 +121,7 @@ class World:
     def mirrors_read(self, model: str) -> tuple[AliasRef, ...]:
         del model
         return ()
+
     def in_place_project(self, alias: AliasRef) -> str | None:
         return "delay" if self.in_place and alias == ALIAS else None
 

@@ -80,6 +80,7 @@ class SettingsConnections:
             and other.feast == reader.feast
             and other.mirror_project in reader.reads_projects
         )
+
     def in_place_project(self, alias: AliasRef) -> str | None:
         """See Connections."""
         if not self.has_mirror(alias):

@@ -86,6 +86,9 @@ class Connections(Protocol):
         """Return the aliases of other models whose mirror project readers of *model* read, sorted.
 
         The reverse of `mirror_readers`.
+        """
+        ...
+
     def in_place_project(self, alias: AliasRef) -> str | None:
         """Return the one Feast project that *alias* is served from; None side by side.
 
