@@ -32,6 +32,7 @@ from trilock.server.settings import Settings, load_settings
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database, FileLock
 from trilock.server.store.migrate import require_current, upgrade
+from trilock.server.store.notices import Listener
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.watching.drift_watcher import DriftWatcher
 from trilock.server.watching.prober import Prober
@@ -102,6 +103,10 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
             progress=settings.serving.progress_seconds,
         )
         database.after_write(hub.nudge)
+        if database.path is None:
+            listener = Listener(database, hub.nudge)
+            listener.start()
+            stack.callback(listener.stop, settings.server.grace_seconds)
         authenticator = Authenticator(settings, database)
         await hub.start()
         rpc = RpcServer(settings, runtime=runtime, hub=hub, authenticator=authenticator)

@@ -159,7 +159,7 @@ class ServingSettings(_Section):
     """How readers are told of changes."""
 
     poll_seconds: float = Field(default=2.0, ge=0.05, le=60)
-    """How soon a change made by another replica is seen."""
+    """How soon a change made by another replica is seen if its announcement was lost."""
     progress_seconds: float = Field(default=15.0, ge=0.05, le=30)
     """How often an idle watcher is told that nothing happened. A client that hears nothing
     for 60 s calls itself STALE, so two of these have room before that."""

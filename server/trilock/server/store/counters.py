@@ -5,6 +5,7 @@ from sqlmodel import Session, select
 from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.store.clock import now_ms
 from trilock.server.store.insert import insert_if_absent
+from trilock.server.store.notices import announce
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.tables import CounterRow, EventRow, LiveTable, StoreRow
 
@@ -51,10 +52,11 @@ def allot_revision(session: Session) -> int:
 def append_event(
     session: Session, *, at: int, kind: str, model: str, alias: str, payload: dict[str, object]
 ) -> None:
-    """Append the event of revision *at*."""
+    """Append the event of revision *at*; it is announced to other replicas with the commit."""
     session.add(
         EventRow(revision=at, at_ms=now_ms(), kind=kind, model=model, alias=alias, payload=payload)
     )
+    announce(session)
 
 
 def begin_generation(session: Session) -> int:
