@@ -49,6 +49,7 @@ class Bomb:
         finally:
             for name, listener in listeners:
                 event.remove(database.engine, name, listener)
+            database._after_write.remove(self._committed)
 
     def _begin(self, connection: Connection) -> None:
         if not connection.get_execution_options().get("readonly"):
