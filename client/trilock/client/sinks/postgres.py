@@ -44,6 +44,7 @@ class PostgresDialect:
 
     share = "FOR SHARE OF f"
     exclusive = "FOR UPDATE OF f"
+    alone = False
     now = "clock_timestamp()"
 
     def quote(self, name: str) -> str:
@@ -71,12 +72,12 @@ class PostgresDialect:
         """See Dialect."""
         return f"%({name})s"
 
-    def same(self, left: str, right: str, names: Sequence[str]) -> str:
+    def same(self, left: str, right: str, columns: Sequence[ShapeColumn]) -> str:
         """See Dialect."""
         # The operator *=, called by its function since ROW spreads over operators. It
         # compares bytes: 1.0 is not 1.00, and json compares at all.
-        a = ", ".join(f"{left}.{self.quote(name)}" for name in names)
-        b = ", ".join(f"{right}.{self.quote(name)}" for name in names)
+        a = ", ".join(f"{left}.{self.quote(column.name)}" for column in columns)
+        b = ", ".join(f"{right}.{self.quote(column.name)}" for column in columns)
         return f"pg_catalog.record_image_eq(ROW({a}), ROW({b}))"
 
     def moment(self, expression: str) -> str:

@@ -49,6 +49,8 @@ class Dialect(Protocol):
     """Ends a SELECT of one fence row `f`: nobody else may hold it."""
     now: str
     """Expression: the database's clock."""
+    alone: bool
+    """Whether a transaction keeps every other writer of the database out."""
 
     def quote(self, name: str) -> str:
         """Return the identifier *name*, quoted."""
@@ -74,7 +76,7 @@ class Dialect(Protocol):
         """Return the placeholder of the parameter *name*."""
         ...
 
-    def same(self, left: str, right: str, names: Sequence[str]) -> str:
+    def same(self, left: str, right: str, columns: Sequence[ShapeColumn]) -> str:
         """Return the condition that two rows are equal to the last bit.
 
         The database's own equality will not do: it may ignore case, and some

@@ -62,7 +62,7 @@ class Fragments:
 
     def same(self, left: str, right: str) -> str:
         """Return the condition that two rows are equal to the last bit."""
-        return f"({self.dialect.same(left, right, self.shape.names)})"
+        return f"({self.dialect.same(left, right, self.shape.columns)})"
 
     def before(self) -> str:
         """Return the columns of `t`, or, where it has no row, the key of `i` and NULLs."""

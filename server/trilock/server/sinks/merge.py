@@ -59,6 +59,17 @@ class MergeSql:
             f"JOIN {f.image} b ON {f.on('s', 'b')} "
             f"WHERE {f.on('t', 'b')} AND {ranged} AND b.{f.existed} = 1 AND {f.same('t', 'b')}"
         )
+        # The same in two steps, where nobody can come in between: a look, and an upsert,
+        # which takes SQLite a third of the time.
+        self.unchanged = (
+            f"SELECT count(*) FROM {f.image} b JOIN {f.table} t ON {f.on('t', 'b')} "
+            f"WHERE {ranged} AND b.{f.existed} = 1 AND {f.same('t', 'b')}"
+        )
+        self.overwrite = (
+            f"INSERT INTO {f.table} ({f.names()}) SELECT {f.names('s')} FROM {f.image} b "
+            f"JOIN {f.staging} s ON {f.on('s', 'b')} WHERE {ranged} AND b.{f.existed} = 1 "
+            f"{f.upsert()}"
+        )
         self.insert = (
             f"INSERT INTO {f.table} ({f.names()}) SELECT {f.names('s')} FROM {f.staging} s "
             f"JOIN {f.image} b ON {f.on('s', 'b')} WHERE {ranged} AND b.{f.existed} = 0 "
@@ -115,7 +126,8 @@ def merge_range(
         params = {**low, "high": high}
         kept = _keep(session, sql, params=params) if careful else 0
         # Counting afterwards proves the hope, for less than looking beforehand costs.
-        replaced = session.execute(sql.replace, params) if existed else 0
+        quick = session.dialect.alone and not careful and not triggers
+        replaced = _replace(session, sql, params=params, existed=existed, quick=quick)
         inserted = session.execute(sql.insert, params) if existed < staged else 0
         if replaced + inserted + kept != staged:
             raise ConflictError("somebody else keeps writing the keys that are merged")
@@ -129,6 +141,19 @@ def merge_range(
         fences.set_state(EpochState.DIRECT)
     checkpoint("merge:noted")
     return complete
+
+
+def _replace(
+    session: Session, sql: MergeSql, *, params: dict[str, int], existed: int, quick: bool
+) -> int:
+    """Put the staged rows where *existed* rows were, and return how many were as they were."""
+    if not existed:
+        return 0
+    if not quick:
+        return session.execute(sql.replace, params)
+    ((unchanged,),) = session.rows(sql.unchanged, params)
+    # An upsert would take for new what was deleted since.
+    return session.execute(sql.overwrite, params) if unchanged == existed else 0
 
 
 def _keep(session: Session, sql: MergeSql, *, params: dict[str, int]) -> int:
