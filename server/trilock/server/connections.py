@@ -117,6 +117,9 @@ class SettingsConnections:
             repository=git.repository,
             repository_folder=settings.feature_folder,
             workspace=self._workspace(settings),
+            max_feature_lag=None
+            if settings.max_feature_lag_hours is None
+            else timedelta(hours=settings.max_feature_lag_hours),
             reasserts_drift=settings.drift == "reassert",
             in_place=settings.features == "in_place",
             filling=Filling(

@@ -283,6 +283,9 @@ class ModelSettings(_Section):
     git: Text
     feature_folder: str = ""
     """The Feast repository's folder in the git repository."""
+    max_feature_lag_hours: float | None = Field(default=None, gt=0, le=24 * 366)
+    """How far behind a rollback target's features may be and it is still READY; by default
+    however far."""
     workspace: File | None = None
     """A folder that the live bundle's outputs are restored into; by default none."""
     workspace_alias: AliasKey = "production"

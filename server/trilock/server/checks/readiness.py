@@ -1,7 +1,8 @@
 """Could this bundle be made live again, right now? Looked at before anybody needs it.
 
-What serving needs is told apart from what a rebuild needs: a rollback is a
-switch, so it only ever waits for the former. Outside systems hang; a look that
+What serving needs is told apart from what a rebuild needs, and from how fresh it
+is: a rollback is a switch, so it only ever waits for the former. By day, and before
+a promotion, all of it counts. Outside systems hang; a look that
 does is left behind in a daemon thread, which neither keeps the process alive
 nor takes anything from looks at other planes.
 """
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -19,6 +21,7 @@ from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import NotFoundError, PlaneUnavailableError, TrilockError
 from trilock.server.domain.ports import Connections, Planes
 
+_HOUR: Final = 3600.0
 _AT_MOST: Final = 4
 """How many looks at one plane may be under way: more only wait for what hangs already."""
 
@@ -48,6 +51,7 @@ def readiness(
     *,
     seconds: float,
     rebuild: bool = False,
+    fresh: bool = False,
     check: Callable[[Planes, Bundle], tuple[str, ...]] | None = None,
 ) -> Readiness:
     """Look at everything that serving *bundle* needs, all at once, for at most *seconds*.
@@ -59,7 +63,9 @@ def readiness(
         connections: The outside systems.
         bundle: What is to be served.
         seconds: How long all looks together may take.
-        rebuild: Whether to look at what a rebuild of its pipeline needs, too.
+        rebuild: Whether to look at what a rebuild of its pipeline needs, too: by day,
+            something that is lost or corrupt there makes it NOT_READY.
+        fresh: Whether features that lag behind more than the settings allow count, too.
         check: Says, in one line each, what else stands against the bundle.
     """
     deadline = time.monotonic() + seconds
@@ -67,19 +73,20 @@ def readiness(
         _look(connections, bundle, at="model registry", look=_model_problems),
         _look(connections, bundle, at="feature store", look=_feature_problems),
     ]
+    if fresh:
+        serving.append(_look(connections, bundle, at="feature lag", look=_lag_problems))
     if check is not None:
         serving.append(_look(connections, bundle, at="check", look=check))
-    building = (
-        [_look(connections, bundle, at="pipeline", look=_pipeline_problems)] if rebuild else []
-    )
+    building = [_look(connections, bundle, at="pipeline", look=_pipeline_answer)] if rebuild else []
     found = [answer.by(deadline, seconds=seconds) for answer in serving]
     missing = [problem for answer in found for problem in answer.missing]
     silent = [problem for answer in found for problem in answer.silent]
     built = [answer.by(deadline, seconds=seconds) for answer in building]
+    lost = [problem for answer in built for problem in answer.missing]
     return Readiness(
         state=(
             ReadinessState.NOT_READY
-            if missing
+            if missing or lost
             else ReadinessState.UNPROVEN
             if silent
             else ReadinessState.READY
@@ -104,13 +111,14 @@ class _Look:
     """A look under way at one plane."""
 
     at: str
-    problems: Future[tuple[str, ...]]
+    problems: Future[tuple[str, ...] | _Answer]
 
     def by(self, deadline: float, *, seconds: float) -> _Answer:
         """Return the answer, or at *deadline* that there is none after *seconds*."""
         try:
             left = max(0.0, deadline - time.monotonic())
-            return _Answer(missing=self.problems.result(timeout=left))
+            found = self.problems.result(timeout=left)
+            return found if isinstance(found, _Answer) else _Answer(missing=found)
         except NotFoundError as error:
             return _Answer(missing=(str(error),))
         except TimeoutError:
@@ -152,9 +160,9 @@ def _look(
     bundle: Bundle,
     *,
     at: str,
-    look: Callable[[Planes, Bundle], tuple[str, ...]],
+    look: Callable[[Planes, Bundle], tuple[str, ...] | _Answer],
 ) -> _Look:
-    problems: Future[tuple[str, ...]] = Future()
+    problems: Future[tuple[str, ...] | _Answer] = Future()
     # Looks under way keep their connections alive, so the id is nobody else's.
     plane = (id(connections), at, bundle.ref.model)
     if not _under_way.begin(plane):
@@ -195,5 +203,21 @@ def _feature_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
     )
 
 
-def _pipeline_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
-    return planes.pipeline.verify(bundle.pipeline_commit).problems
+def _lag_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
+    if planes.max_feature_lag is None:
+        return ()
+    schema, limit = bundle.feature_schema, planes.max_feature_lag
+    oldest = datetime.now(UTC) - limit
+    return tuple(
+        f"view {view.view} of {schema.project} is fed until {view.fed_until:%Y-%m-%d %H:%M}Z, "
+        f"more than {limit.total_seconds() / _HOUR:g} h ago"
+        for view in planes.features.views(schema.capture, project=schema.project)
+        if view.feedable and view.fed_until is not None and view.fed_until < oldest
+    )
+
+
+def _pipeline_answer(planes: Planes, bundle: Bundle) -> _Answer:
+    # Only its hash tells that an object is corrupt; the plane remembers what it hashed.
+    found = planes.pipeline.verify(bundle.pipeline_commit, hashing=True)
+    lost = tuple(problem for problem in found.problems if problem not in found.unchecked)
+    return _Answer(missing=lost, silent=found.unchecked)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from trilock.compat import Report
+from trilock.server.checks.compatibility import Judge
 from trilock.server.checks.readiness import ReadinessState, readiness
 from trilock.server.checks.sharing import mirror_scopes
 from trilock.server.domain.bundle import Bundle
@@ -254,8 +255,18 @@ def _require_ready(runtime: Runtime, around: Surroundings, *, accept_unready: st
         return
     with runtime.database.read() as session:
         target = get_bundle(session, get_release(session, around.live.release).bundle)
-    found = readiness(runtime.connections, target, seconds=_READINESS_SECONDS)
+    judge = Judge(runtime.database, runtime.connections)
+    found = readiness(
+        runtime.connections,
+        target,
+        seconds=_READINESS_SECONDS,
+        rebuild=True,
+        fresh=True,
+        check=lambda _planes, one: judge.unfit(one, alias=around.alias),
+    )
     if found.state is not ReadinessState.READY:
+        lost = (f"a rebuild would miss: {problem}" for problem in found.rebuild_problems)
         raise NotReadyError(
-            resource=f"{target.ref}, which would be the rollback target", problems=found.problems
+            resource=f"{target.ref}, which would be the rollback target",
+            problems=[*found.problems, *lost],
         )

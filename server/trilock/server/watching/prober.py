@@ -5,6 +5,7 @@ import threading
 from typing import Final
 
 from trilock.client.sinks.layout import EpochState
+from trilock.server.checks.compatibility import Judge
 from trilock.server.checks.readiness import readiness
 from trilock.server.domain.errors import TrilockError
 from trilock.server.domain.ports import Connections
@@ -35,6 +36,7 @@ class Prober:
         self._database = database
         self._connections = connections
         self._interval = interval
+        self._judge = Judge(database, connections)
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
@@ -70,7 +72,14 @@ class Prober:
             return
         with self._database.read() as session:
             bundle = get_bundle(session, get_release(session, live.target).bundle)
-        found = readiness(self._connections, bundle, seconds=_LOOK_SECONDS, rebuild=True)
+        found = readiness(
+            self._connections,
+            bundle,
+            seconds=_LOOK_SECONDS,
+            rebuild=True,
+            fresh=True,
+            check=lambda _planes, one: self._judge.unfit(one, alias=live.alias),
+        )
         rebuild = (f"a rebuild would miss: {problem}" for problem in found.rebuild_problems)
         with self._database.write() as session:
             put_readiness(session, live, state=found.state, problems=(*found.problems, *rebuild))

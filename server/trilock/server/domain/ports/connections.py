@@ -44,6 +44,8 @@ class Planes:
     """The Feast repository's folder in it."""
     workspace: Workspace | None = None
     """Where the outputs of a live bundle's pipeline are; None for nowhere."""
+    max_feature_lag: timedelta | None = None
+    """How far behind a rollback target's features may be; None for however far."""
     reasserts_drift: bool = False
     """Whether what others change is made to agree again, not only reported."""
     filling: Filling = Filling()
