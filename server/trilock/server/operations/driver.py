@@ -1,9 +1,11 @@
 """Drives one operation: forward to its pivot, or back to where it began.
 
-1. Recovery needs nothing but rows: every turn starts from them, so going on
-   after a crash is the same function as going on.
-2. Intent before effect, outcome after. What a step replaces is journaled with
-   its first intent and kept; a step in doubt is settled by looking.
+1. Recovery needs nothing but rows: every turn starts from them, or from what its
+   holder wrote there itself in the turn before, so going on after a crash is the
+   same function as going on.
+2. Intent before effect, outcome after; the outcome of a step and the intent of the
+   next, which was looked at by then, are one transaction. What a step replaces is
+   journaled with its first intent and kept; a step in doubt is settled by looking.
 3. A local step is one transaction with its row: it happens exactly once. The
    pivot's also sees that the operation still owns its scopes and was not told
    to turn back.
@@ -20,6 +22,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -81,6 +84,10 @@ class Driver:
         self._attempts = attempts
         self._backoff = backoff
         self._at = at
+        self._carried: Reading | None = None
+        """What this holder has just written itself, and so need not read."""
+        self._intended: Entry | None = None
+        """The step of `_carried` that was looked at, and whose intent is written."""
 
     def turn(self) -> bool:
         """Do the next thing; return whether there may be another one.
@@ -91,7 +98,7 @@ class Driver:
             FencedError: Somebody else drives the operation.
             UnavailableError: The database does not answer.
         """
-        now = self._ledger.read()
+        now, self._carried = self._carried or self._ledger.read(), None
         if not now.active:
             return False
         entry = now.next(gates=self._gates)
@@ -165,32 +172,71 @@ class Driver:
     ) -> None:
         planned = now.operation.plan.steps[entry.position]
         if not isinstance(step, LocalStep):
-            (self._apply if now.forward else self._undo)(entry, step, planned)
+            if now.forward:
+                self._apply(now, entry, step, planned)
+            else:
+                self._undo(entry, step, planned)
         elif now.forward:
             self._run(now.operation, entry, step, planned.args, passed=passed)
         else:
             self._undo_local(now.operation, entry, step, planned.args)
 
-    def _apply(self, entry: Entry, step: Step, planned: PlannedStep) -> None:
-        args = planned.args
-        begun = entry.state is StepState.STARTED
-        found, want = self._look(step, args), _as_json(step.want(args))
-        self._at(f"{step.name}:looked")
-        before = entry.before if begun else found
-        if begun and found not in (before, want):
-            raise ForeignEditError(resource=planned.title, expected=before, found=found)
-        result = entry.result
-        if found != want:
+    def _apply(self, now: Reading, entry: Entry, step: Step, planned: PlannedStep) -> None:
+        args, want = planned.args, _as_json(step.want(planned.args))
+        before, result = entry.before, entry.result
+        intended, self._intended = self._intended is entry, None
+        if not intended:
+            begun = entry.state is StepState.STARTED
+            found = self._look(step, args)
+            self._at(f"{step.name}:looked")
+            before = entry.before if begun else found
+            if begun and found not in (before, want):
+                raise ForeignEditError(resource=planned.title, expected=before, found=found)
+            if found == want:
+                self._done(now, entry, before=before, result=result)
+                return
             self._ledger.started(entry, before=before)
             self._at(f"{step.name}:started")
-            self._ledger.cover(step.timeout)
-            result = _as_json(self._work(entry, step, args, before=before))
-            self._at(f"{step.name}:applied")
+        self._ledger.cover(step.timeout)
+        result = _as_json(self._work(entry, step, args, before=before))
+        self._at(f"{step.name}:applied")
+        found = self._look(step, args)
+        if found != want:
+            raise UnavailableError(f"it reads {found!r} after it was made {want!r}")
+        self._done(now, entry, before=before, result=result)
+
+    def _done(self, now: Reading, entry: Entry, *, before: JsonValue, result: JsonValue) -> None:
+        """Write that a step is done, and in the same transaction that the next one begins."""
+        starts = self._looked_at_next(now, entry)
+        told = self._ledger.done(entry, before=before, result=result, starts=starts)
+        self._at(f"{entry.step}:done")
+        if starts is not None:
+            done = replace(entry, state=StepState.DONE, before=before, result=result)
+            self._carried = now.after(done, starts, told_to_turn_back=told)
+            self._intended = starts
+            self._at(f"{starts.step}:started")
+
+    def _looked_at_next(self, now: Reading, entry: Entry) -> Entry | None:
+        """Return the entry after *entry* as one that begins, if it is one to begin right now."""
+        position = entry.position + 1
+        following = now.entries[position] if position < len(now.entries) else None
+        if following is None or following.state is not StepState.PENDING or following.attempts:
+            return None
+        step = self._steps.get(following.step)
+        if step is None or isinstance(step, LocalStep):
+            return None
+        args = now.operation.plan.steps[position].args
+        try:
             found = self._look(step, args)
-            if found != want:
-                raise UnavailableError(f"it reads {found!r} after it was made {want!r}")
-        self._ledger.done(entry, before=before, result=result)
-        self._at(f"{step.name}:done")
+            begins = found != _as_json(step.want(args))
+        except FencedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told when it is that step's turn
+            _log.info("%s before its turn: %s", step.name, error)
+            return None
+        self._at(f"{step.name}:looked")
+        # Of its attempts, those before this one are counted, as in any other entry.
+        return replace(following, state=StepState.STARTED, before=found) if begins else None
 
     def _work(self, entry: Entry, step: Step, args: Json, *, before: JsonValue) -> JsonValue:
         if not isinstance(step, LongStep):

@@ -6,7 +6,7 @@ and writes the event of what it tells of, so the history has no gap.
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,7 @@ from trilock.server.operations.records import (
     tell,
     to_domain,
 )
+from trilock.server.operations.step_writes import write_done, write_events, write_started
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import Database
 from trilock.server.store.tables import OperationRow, OperationStepRow
@@ -59,6 +60,12 @@ class Reading:
     def forward(self) -> bool:
         """Whether it is on its way to its pivot."""
         return self.operation.state is OperationState.RUNNING
+
+    def after(self, *changed: Entry, told_to_turn_back: bool) -> "Reading":
+        """Return it with *changed* entries, as they were written a moment ago."""
+        known = {entry.position: entry for entry in changed}
+        entries = tuple(known.get(entry.position, entry) for entry in self.entries)
+        return replace(self, entries=entries, told_to_turn_back=told_to_turn_back)
 
     def next(self, *, gates: Container[str] = ()) -> Entry | None:
         """Return the step to do next, or to take back next.
@@ -107,20 +114,34 @@ class Ledger:
     def started(self, entry: Entry, *, before: JsonValue) -> None:
         """Write the intent, with what it is going to replace."""
         with self._leases.fenced(self._lease) as session:
-            self._note(session, "started", step=entry.step)
-            self._set(
-                session,
-                entry,
-                state=StepState.STARTED.value,
-                attempts=entry.attempts + 1,
-                before=before,
-                started_ms=_first_time(),
-            )
+            write_started(session, self._id, position=entry.position, before=before)
+            self._tell(session, ("started", entry))
 
-    def done(self, entry: Entry, *, before: JsonValue, result: JsonValue) -> None:
-        """Write the outcome of a step."""
+    def done(
+        self,
+        entry: Entry,
+        *,
+        before: JsonValue,
+        result: JsonValue,
+        starts: Entry | None = None,
+    ) -> bool:
+        """Write the outcome of a step and, with it, the intent of the next one.
+
+        Args:
+            entry: The step that is done.
+            before: What it has replaced.
+            result: What to tell people.
+            starts: The next one, with what it is going to replace; None for none.
+
+        Returns:
+            Whether the operation was told to turn back.
+        """
         with self._leases.fenced(self._lease) as session:
-            self._done(session, entry, before=before, result=result)
+            write_done(session, self._id, position=entry.position, before=before, result=result)
+            if starts is None:
+                return self._tell(session, ("done", entry))
+            write_started(session, self._id, position=starts.position, before=starts.before)
+            return self._tell(session, ("done", entry), ("started", starts))
 
     def tell(self, entry: Entry, line: str) -> None:
         """Write how far a step is that works for long.
@@ -246,17 +267,8 @@ class Ledger:
     def _done(
         self, session: Session, entry: Entry, *, before: JsonValue, result: JsonValue
     ) -> None:
-        self._note(session, "done", step=entry.step)
-        self._set(
-            session,
-            entry,
-            state=StepState.DONE.value,
-            before=before,
-            result=result,
-            error="",
-            started_ms=_first_time(),
-            ended_ms=now_ms(),
-        )
+        write_done(session, self._id, position=entry.position, before=before, result=result)
+        self._tell(session, ("done", entry))
 
     def _undone(self, session: Session, entry: Entry) -> None:
         self._note(session, "undone", step=entry.step)
@@ -301,6 +313,15 @@ class Ledger:
 
     def _set(self, session: Session, entry: Entry, **values: Any) -> None:  # noqa: ANN401 - JSON
         set_step(session, self._id, position=entry.position, **values)
+
+    def _tell(self, session: Session, *events: tuple[str, Entry]) -> bool:
+        return write_events(
+            session,
+            self._id,
+            [(kind, {"step": entry.step}) for kind, entry in events],
+            epoch=self._lease.epoch,
+            owner=self._lease.owner,
+        )
 
     def _note(self, session: Session, kind: str, **detail: JsonValue) -> None:
         note(

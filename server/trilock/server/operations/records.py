@@ -25,8 +25,8 @@ ABORTED: Final = "ABORTED"
 
 # Statements on tables, where a step is written: objects take several times as long.
 STEPS: Final = OperationStepRow.metadata.tables["operation_step"]
-_OPERATIONS: Final = OperationRow.metadata.tables["operation"]
-_EVENTS: Final = OperationEventRow.metadata.tables["operation_event"]
+OPERATIONS: Final = OperationRow.metadata.tables["operation"]
+EVENTS: Final = OperationEventRow.metadata.tables["operation_event"]
 
 ACTIVE: Final = tuple(state.value for state in ACTIVE_STATES)
 
@@ -67,7 +67,7 @@ def note(
     Always in the transaction of what it tells of.
     """
     tell(session, operation_id)
-    event = sa.insert(_EVENTS).values(
+    event = sa.insert(EVENTS).values(
         operation=operation_id,
         at_ms=now_ms(),
         epoch=epoch,
@@ -80,8 +80,8 @@ def note(
 
 def tell(session: Session, operation_id: str) -> None:
     """Tell those who wait for the operation that something about it changed."""
-    bump = sa.update(_OPERATIONS).values(version=_OPERATIONS.c.version + 1)
-    session.connection().execute(bump.where(_OPERATIONS.c.id == operation_id))
+    bump = sa.update(OPERATIONS).values(version=OPERATIONS.c.version + 1)
+    session.connection().execute(bump.where(OPERATIONS.c.id == operation_id))
 
 
 def set_step(session: Session, operation_id: str, *, position: int, **values: Any) -> None:  # noqa: ANN401
