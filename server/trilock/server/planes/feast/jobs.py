@@ -37,7 +37,10 @@ def apply_repository(request: Request, tell: Tell) -> None:
     _import_from(folder)
     contents = parse_repo(folder)
     project = contents.projects[0].name if contents.projects else request["project"]
-    _store(request, project=project).apply(
+    store = _store(request, project=project)
+    # Tables are made where definitions are deployed; here they would be thrown away.
+    store._get_provider().update_infra = _no_tables  # noqa: SLF001
+    store.apply(
         [
             *contents.projects,
             *contents.data_sources,
@@ -50,6 +53,10 @@ def apply_repository(request: Request, tell: Tell) -> None:
         ]
     )
     tell({"project": project})
+
+
+def _no_tables(*_: object, **__: object) -> None:
+    """Stand in for the provider's update_infra."""
 
 
 def materialize(request: Request, tell: Tell) -> None:
@@ -179,7 +186,12 @@ JOBS: Final[Mapping[str, Callable[[Request, Tell], None]]] = {
 
 def _store(request: Request, *, project: str) -> FeatureStore:
     own = {"project": project, "registry": request["registry"]}
-    config = RepoConfig(**{"provider": "local", **request["settings"], **own})
+    settings = {"provider": "local", **request["settings"], **own}
+    offline = settings.get("offline_store", {})
+    # A dictionary would be checked now, which imports the offline store (dask takes as long as
+    # everything else here together); to apply declared schemas none is needed.
+    config = RepoConfig(**{**settings, "offline_store": "dask"})
+    config.offline_config = {"type": "dask", **offline} if isinstance(offline, dict) else offline
     config.repo_path = Path(request["base"])
     return FeatureStore(config=config)
 
