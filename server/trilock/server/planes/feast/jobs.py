@@ -39,7 +39,7 @@ def apply_repository(request: Request, tell: Tell) -> None:
     project = contents.projects[0].name if contents.projects else request["project"]
     store = _store(request, project=project)
     # Tables are made where definitions are deployed; here they would be thrown away.
-    store._get_provider().update_infra = _no_tables  # noqa: SLF001
+    vars(store._get_provider())["update_infra"] = _no_tables  # noqa: SLF001
     store.apply(
         [
             *contents.projects,
