@@ -25,8 +25,6 @@ from trilock.compat import (
     parse_signature,
 )
 from trilock.server.checks.sharing import (
-    ALONE,
-    Together,
     consumers,
     mirrored,
     readers,
@@ -36,7 +34,7 @@ from trilock.server.domain.bundle import Bundle, FeatureCapture, ModelVersion, P
 from trilock.server.domain.errors import IncompatibleError, NotReadyError, UndecidableError
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.ports import Connections
-from trilock.server.domain.release import ReleaseState
+from trilock.server.domain.release import ALONE, ReleaseState, Together
 from trilock.server.domain.sink import Sink
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import today

@@ -6,7 +6,7 @@ settings say which other models' readers read that one (`reads_projects`). Every
 here is worked out from captures and the live rows: nothing outside is asked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,16 +28,11 @@ from trilock.compat import (
 from trilock.server.domain.bundle import Bundle, FeatureCapture, ModelVersion
 from trilock.server.domain.names import AliasRef, BundleRef, ModelName
 from trilock.server.domain.ports import Connections, FeatureStore
-from trilock.server.domain.release import LiveRow, ReleaseState
+from trilock.server.domain.release import ALONE, LiveRow, ReleaseState, Together
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
 from trilock.server.store.policies import policy_with_waivers
 from trilock.server.store.releases import get_live, get_release, list_live
-
-Together = Mapping[AliasRef, BundleRef]
-"""Bundles that go live with one pivot, by alias."""
-
-ALONE: Final[Together] = {}
 
 _SOAKS: Final = frozenset({ReleaseState.SOAKING, ReleaseState.FINALIZING})
 

@@ -14,6 +14,7 @@ A rollback's own release starts as FINALIZING (its planes still converge, its
 writes go to the table itself) and is FINALIZED once they have.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +22,11 @@ from typing import Final, Self
 
 from trilock.server.domain.errors import WrongStateError
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
+
+Together = Mapping[AliasRef, BundleRef]
+"""Bundles that go live with one pivot, by alias."""
+
+ALONE: Final[Together] = {}
 
 
 class ReleaseState(StrEnum):

@@ -11,7 +11,7 @@ all it knows, so equal worlds give equal plans.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Json, OperationKind, Plan, PlannedStep
 from trilock.server.domain.ports import Window
-from trilock.server.domain.release import NO_RELEASE_ETAG, LiveRow, Release
+from trilock.server.domain.release import ALONE, NO_RELEASE_ETAG, LiveRow, Release, Together
 from trilock.server.domain.sink import Sink
 
 PLAN_VERSION: Final = 1
@@ -45,7 +45,12 @@ class Surroundings:
 
 
 def plan_promotion(
-    around: Surroundings, *, bundle: Bundle, window: Window, window_is_default: bool
+    around: Surroundings,
+    *,
+    bundle: Bundle,
+    window: Window,
+    window_is_default: bool,
+    together: Together = ALONE,
 ) -> Plan:
     """Return the plan that makes *bundle* live.
 
@@ -55,6 +60,7 @@ def plan_promotion(
         window: Event times to fill the bundle's feature project with.
         window_is_default: Whether nobody chose the window. It then moves with the
             clock, and is no part of what was reviewed.
+        together: What goes live with the same pivot, elsewhere.
     """
     project = bundle.feature_schema.project
     filling = {
@@ -88,7 +94,7 @@ def plan_promotion(
             args=filling,
             title=f"compare {project} with its sources",
         ),
-        *promotion_gates(around.alias, bundle.ref),
+        *promotion_gates(around.alias, bundle.ref, together=together),
         PlannedStep(
             step="switch_live",
             args={
@@ -120,9 +126,58 @@ def plan_promotion(
     return _plan(OperationKind.PROMOTE, around, steps, warnings)
 
 
-def promotion_gates(alias: AliasRef, bundle: BundleRef) -> tuple[PlannedStep, ...]:
+def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None]) -> Plan:
+    """Return the plan that does what *parts* do, with one pivot: that of the first.
+
+    Args:
+        parts: Plans of promotions, each of an alias of its own. The operation is the
+            first one's; the others' pivots are part of its pivot.
+        releases: The release that was reserved for each; None as long as it only is a plan.
+    """
+    lead, *others = parts
+    pivot = lead.steps[-1]
+    joined = [
+        {
+            **part.steps[-1].args,
+            "release": _name(release),
+            "plan": part.id,
+            "converges": list(part.converges),
+            "title": part.steps[-1].title,
+        }
+        for part, release in zip(others, releases[1:], strict=True)
+    ]
+    before = [step for part in parts for step in part.steps[:-1]]
+    gates = [step for step in before if step.step in PROMOTION_GATES]
+    names = ", ".join(str(part.alias) for part in parts)
+    return replace(
+        lead,
+        id=hashlib.sha256(" ".join(part.id for part in parts).encode()).hexdigest()[:16],
+        steps=(
+            *(step for step in before if step.step not in PROMOTION_GATES),
+            *gates,
+            replace(
+                pivot,
+                args={**pivot.args, "together": joined},
+                title="; ".join(part.steps[-1].title for part in parts),
+            ),
+        ),
+        warnings=(
+            *dict.fromkeys(warning for part in parts for warning in part.warnings),
+            f"{names} go live together; each is finalized and rolled back by itself",
+        ),
+    )
+
+
+PROMOTION_GATES: Final = frozenset({"not_held", "no_foreign_edit", "bundle_fits"})
+"""Names of what `promotion_gates` asks."""
+
+
+def promotion_gates(
+    alias: AliasRef, bundle: BundleRef, *, together: Together = ALONE
+) -> tuple[PlannedStep, ...]:
     """Return what is asked before *bundle* goes live on *alias*, the cheapest question first."""
     subject = {"alias": str(alias), "bundle": str(bundle)}
+    others = {str(other): str(ref) for other, ref in sorted(together.items())}
     return (
         PlannedStep(step="not_held", args=subject, title=f"see that {bundle} is not on hold"),
         PlannedStep(
@@ -132,7 +187,7 @@ def promotion_gates(alias: AliasRef, bundle: BundleRef) -> tuple[PlannedStep, ..
         ),
         PlannedStep(
             step="bundle_fits",
-            args=subject,
+            args={**subject, "together": others} if others else subject,
             title=f"check {bundle} against what is really there",
         ),
     )

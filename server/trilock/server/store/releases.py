@@ -5,6 +5,8 @@ ends one release, begins another, appends the event and allots the revision in
 the caller's transaction: all of it or none.
 """
 
+from collections.abc import Iterable
+
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.errors import NotFoundError, StaleEtagError
@@ -106,6 +108,16 @@ def find_release_at(session: Session, alias: AliasRef, *, at_ms: int) -> Release
         .limit(1)
     ).first()
     return None if row is None else _to_domain(row)
+
+
+def lock_live(session: Session, aliases: Iterable[AliasRef]) -> None:
+    """Take the live rows of *aliases*, in sorted order, before any of them is switched."""
+    for alias in sorted(set(aliases)):
+        session.exec(
+            select(LiveTable)
+            .where(LiveTable.model == alias.model, LiveTable.alias == alias.alias)
+            .with_for_update()
+        ).one_or_none()
 
 
 def go_live(

@@ -23,7 +23,7 @@ from trilock.server.domain.errors import (
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.operation import Operation, OperationKind, Plan
 from trilock.server.domain.ports import Window
-from trilock.server.domain.release import Cause, ReleaseState
+from trilock.server.domain.release import ALONE, Cause, ReleaseState, Together
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.gates.bundle_fits import BundleFits
 from trilock.server.operations.pace import Pace, pace_of
@@ -61,8 +61,11 @@ def plan_promote(
     bundle: BundleRef,
     window: Window | None,
     accept_unready: str = "",
+    together: Together = ALONE,
 ) -> PlannedPromotion:
     """Return what promoting would do, and the first reason why it would be refused.
+
+    What goes live elsewhere with the same pivot, *together*, is judged as if it were live.
 
     Raises:
         InvalidRequestError: The bundle is another model's.
@@ -79,7 +82,11 @@ def plan_promote(
     if window is None:
         window = default_window(features.describe(recorded.feature_schema.capture))
     plan = plan_promotion(
-        around, bundle=recorded, window=window, window_is_default=window_is_default
+        around,
+        bundle=recorded,
+        window=window,
+        window_is_default=window_is_default,
+        together=together,
     )
     report, refusal = _gates(
         runtime, plan, around=around, bundle=recorded, accept_unready=accept_unready

@@ -11,7 +11,7 @@ from trilock.server.store.database import Database
 
 
 class BundleFits:
-    """Implements Gate. Args: alias, bundle."""
+    """Implements Gate. Args: alias, bundle; together: bundles by alias, if there are others."""
 
     name: ClassVar[str] = "bundle_fits"
     timeout: ClassVar[float] = 10.0
@@ -34,5 +34,10 @@ class BundleFits:
             PlaneUnavailableError: The registry does not answer.
         """
         return self._judge.require_promotable(
-            alias=AliasRef.parse(args["alias"]), bundle=BundleRef.parse(args["bundle"])
+            alias=AliasRef.parse(args["alias"]),
+            bundle=BundleRef.parse(args["bundle"]),
+            together={
+                AliasRef.parse(alias): BundleRef.parse(bundle)
+                for alias, bundle in args.get("together", {}).items()
+            },
         )

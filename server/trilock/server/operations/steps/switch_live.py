@@ -1,21 +1,25 @@
 """The pivot: one transaction on one row switches every reader."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlmodel import Session
 
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
-from trilock.server.domain.operation import Json, JsonValue, Operation
-from trilock.server.domain.release import Cause, ReleaseKind, ReservedRelease
+from trilock.server.domain.operation import Json, JsonValue, Operation, Plan, PlannedStep
+from trilock.server.domain.release import Cause, LiveRow, ReleaseKind, ReservedRelease
 from trilock.server.operations.gates.not_held import forbid_held
+from trilock.server.operations.joined import follow
 from trilock.server.store.holds import put_hold
-from trilock.server.store.releases import get_release, go_live
+from trilock.server.store.releases import get_release, go_live, lock_live
 
 
 class SwitchLive:
     """Implements LocalStep.
 
     Args: alias, bundle, kind, expected, target, restores, epoch, feature_project (in place only).
+
+    With `together`, a list of the same with `release`, `converges`, `plan` and `title`,
+    promotions of other aliases go live in the same transaction.
     """
 
     name: ClassVar[str] = "switch_live"
@@ -32,18 +36,16 @@ class SwitchLive:
             raise ValueError(f"{operation.name} has no release reserved")
         kind = ReleaseKind(args["kind"])
         left = _ref(args["expected"])
-        live = go_live(
-            session,
-            alias=AliasRef.parse(args["alias"]),
-            release=ReservedRelease(ref=operation.release, epoch=args["epoch"]),
-            bundle=BundleRef.parse(args["bundle"]),
-            kind=kind,
-            target=_ref(args["target"]),
-            restores=_ref(args["restores"]),
-            cause=operation.cause,
-            expected=left,
-            feature_project=args.get("feature_project", ""),
-        )
+        others = args.get("together", [])
+        if others:
+            # All rows before the first revision: the order in which everybody takes them.
+            lock_live(session, [AliasRef.parse(one["alias"]) for one in (args, *others)])
+        live = _go_live(session, operation, args, release=operation.release)
+        for other in others:
+            release = ReleaseRef.parse(other["release"])
+            joined = _go_live(session, operation, other, release=release)
+            forbid_held(session, joined.bundle, alias=joined.alias)
+            follow(session, _joined_plan(operation, other, joined), of=operation, live=joined)
         if kind is ReleaseKind.PROMOTION:
             # Asked once the revision is allotted: pivots queue there, so a hold that
             # another alias's rollback records is seen, however close the race.
@@ -67,6 +69,37 @@ class SwitchLive:
         self, session: Session, operation: Operation, args: Json, *, result: JsonValue
     ) -> None:
         """Do nothing: after the pivot nothing is taken back."""
+
+
+def _go_live(session: Session, operation: Operation, args: Json, *, release: ReleaseRef) -> LiveRow:
+    return go_live(
+        session,
+        alias=AliasRef.parse(args["alias"]),
+        release=ReservedRelease(ref=release, epoch=args["epoch"]),
+        bundle=BundleRef.parse(args["bundle"]),
+        kind=ReleaseKind(args["kind"]),
+        target=_ref(args["target"]),
+        restores=_ref(args["restores"]),
+        cause=operation.cause,
+        expected=_ref(args["expected"]),
+        feature_project=args.get("feature_project", ""),
+    )
+
+
+def _joined_plan(operation: Operation, args: Json, live: LiveRow) -> Plan:
+    """Return the plan of what is left to do for another alias: to follow."""
+    own = {key: value for key, value in args.items() if key not in _OF_TOGETHER}
+    return Plan(
+        id=args["plan"],
+        kind=operation.kind,
+        alias=live.alias,
+        etag=operation.plan.etag,
+        steps=(PlannedStep(step=SwitchLive.name, args=own, title=args["title"]),),
+        converges=tuple(args["converges"]),
+    )
+
+
+_OF_TOGETHER: Final = frozenset({"release", "converges", "plan", "title"})
 
 
 def _ref(name: str | None) -> ReleaseRef | None:
