@@ -5,6 +5,7 @@
     SINK            predictions, delay/predictions, models/delay/sinks/predictions
     RELEASE         4, delay/4, models/delay/releases/4
     WAIVER          2, delay/2, models/delay/waivers/2
+    WITH            eta=5, eta@canary=5: what goes live where, together with something else
     SCHEMA          delay_v1/3, featureSchemas/delay_v1/versions/3
     OPERATION       the id, or operations/ID
     TIME            ISO 8601; without an offset it is UTC
@@ -74,6 +75,19 @@ class Names:
             UsageError: It is malformed, or no single model is meant.
         """
         return self._child(text, "bundles", kind="BUNDLE")
+
+    def companion(self, text: str) -> tuple[str, str]:
+        """Return the full names of the alias and the bundle that MODEL[@ALIAS]=BUNDLE spells.
+
+        Raises:
+            UsageError: It is malformed.
+        """
+        left, equals, right = text.partition("=")
+        if not (left and equals and right):
+            raise UsageError(f"{text!r} is not MODEL[@ALIAS]=BUNDLE")
+        alias = self.alias(left)
+        model = alias.split("/")[1]
+        return alias, f"models/{model}/bundles/{right}" if "/" not in right else self.bundle(right)
 
     def sink(self, text: str) -> str:
         """Return the full name of the sink that *text* spells.

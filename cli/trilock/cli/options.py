@@ -50,6 +50,15 @@ FeaturesTo = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Event time to fill the features up to.", show_default=False),
 ]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="MODEL[@ALIAS]=BUNDLE",
+        help="Switch this one with the same pivot; may be repeated.",
+        show_default=False,
+    ),
+]
 Config = Annotated[
     str | None,
     typer.Option(

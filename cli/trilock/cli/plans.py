@@ -41,6 +41,16 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from report_lines(plan.report, subject=f"bundle {last(plan.to_bundle)}")
 
 
+def companion_lines(plan: Plan) -> Iterator[str]:
+    """Yield what *plan* changes for an alias that goes live with another one's pivot."""
+    yield clean(f"together with it: {short_alias(plan.alias)}")
+    origin = f"from bundle {last(plan.from_bundle)} " if plan.from_bundle else ""
+    yield clean(f"  {origin}to bundle {last(plan.to_bundle)}")
+    yield from _changes(plan)
+    if plan.HasField("report"):
+        yield from report_lines(plan.report, subject=f"bundle {last(plan.to_bundle)}")
+
+
 def rollback_lines(planned: PlanRollbackResponse, *, now: datetime | None = None) -> Iterator[str]:
     """Yield who is rolled back, from what, to what and why that, and what changes where."""
     plan, who = planned.plan, planned.principal

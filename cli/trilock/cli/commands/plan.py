@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from trilock.cli.commands.promotions import companions
 from trilock.cli.exits import CommandError, exit_for_reason
 from trilock.cli.options import (
     AliasArgument,
@@ -11,10 +12,11 @@ from trilock.cli.options import (
     FeaturesFrom,
     FeaturesTo,
     Output,
+    With,
 )
 from trilock.cli.output import Format, say, write, write_json
 from trilock.cli.plain import plain
-from trilock.cli.plans import plan_lines, rollback_lines
+from trilock.cli.plans import companion_lines, plan_lines, rollback_lines
 from trilock.cli.reporting import Command
 from trilock.cli.session import connected
 from trilock.cli.windows import window
@@ -35,6 +37,7 @@ def promote(
     bundle: BundleArgument,
     alias: AliasArgument = None,
     *,
+    together: With = None,
     features_from: FeaturesFrom = None,
     features_to: FeaturesTo = None,
     output: Output = Format.TABLE,
@@ -49,18 +52,23 @@ def promote(
             alias=session.names.alias(alias, model=name.split("/")[1]),
             bundle=name,
             feature_window=window(features_from, features_to),
+            companions=companions(session.names, together),
         )
         response = session.client.releases.PlanPromotion(request)
     if output is Format.JSON:
         write_json(plain(response))
     else:
         write("\n".join(plan_lines(response.plan)))
+        for companion in response.companions:
+            write("\n".join(companion_lines(companion)))
     if response.HasField("refusal"):
         refusal = response.refusal
         raise CommandError(
             f"promote would be refused: {refusal.message}", code=exit_for_reason(refusal.reason)
         )
-    say(f"next: trilock promote {bundle} {short_alias(request.alias)} --plan {response.plan.id}")
+    also = "".join(f" --with {text}" for text in together or [])
+    short = short_alias(request.alias)
+    say(f"next: trilock promote {bundle} {short}{also} --plan {response.plan.id}")
 
 
 def rollback(

@@ -9,6 +9,7 @@ import typer
 
 from trilock.cli.exits import CommandError, Exit
 from trilock.cli.finishing import finish, seconds
+from trilock.cli.grammar import Names
 from trilock.cli.options import (
     PROMOTE_TIMEOUT_S,
     TIMEOUT_HELP,
@@ -20,6 +21,7 @@ from trilock.cli.options import (
     Output,
     Reason,
     Wait,
+    With,
 )
 from trilock.cli.output import Format, say, write
 from trilock.cli.reporting import Command
@@ -30,7 +32,12 @@ from trilock.cli.words import last
 from trilock.client.errors import IncompatibleError, UndecidableError
 from trilock.client.names import short_alias
 from trilock.v1.check_service_pb2 import CheckRequest
-from trilock.v1.release_service_pb2 import FinalizeRequest, PromoteRequest
+from trilock.v1.release_service_pb2 import (
+    Companion,
+    FinalizeRequest,
+    GetAliasRequest,
+    PromoteRequest,
+)
 
 _Timeout = Annotated[float, typer.Option(min=0, help=TIMEOUT_HELP)]
 
@@ -46,6 +53,7 @@ def promote(
     bundle: BundleArgument,
     alias: AliasArgument = None,
     *,
+    together: With = None,
     features_from: FeaturesFrom = None,
     features_to: FeaturesTo = None,
     plan: Annotated[
@@ -83,6 +91,7 @@ def promote(
             alias=session.names.alias(alias, model=name.split("/")[1]),
             bundle=name,
             feature_window=window(features_from, features_to),
+            companions=companions(session.names, together),
             plan=plan,
             reason=reason,
             accept_unready=accept_unready,
@@ -91,12 +100,12 @@ def promote(
         )
         if deadline is not None:
             request.deadline.FromNanoseconds(int(deadline * 1e9))
-        short = short_alias(request.alias)
         with _showing_report(session, request, output=output):
             begun = time.monotonic()
             response = session.client.releases.Promote(request)
             if dry_run:
-                say(f"bundle {last(name)} can be promoted to {short}")
+                for alias_, bundle_ in _subjects(request):
+                    say(f"bundle {last(bundle_)} can be promoted to {short_alias(alias_)}")
                 return
             followed = finish(
                 session,
@@ -106,9 +115,18 @@ def promote(
                 output=output,
                 begun=begun,
             )
-    if followed is not None and output is Format.TABLE:
-        write(f"bundle {last(name)} is live on {short}: {seconds(followed)}")
-    if followed is not None:
+        if followed is None:
+            return
+        if output is Format.TABLE:
+            live = [
+                f"bundle {last(bundle_)} is live on {short_alias(alias_)}"
+                for alias_, bundle_ in _subjects(request)
+            ]
+            write(f"{', '.join(live)}: {seconds(followed)}")
+        for companion in request.companions:
+            _say_what_follows(session, companion.alias)
+    for alias_, _ in _subjects(request):
+        short = short_alias(alias_)
         say(f"next: trilock finalize {short}, or trilock rollback {short}")
 
 
@@ -141,6 +159,30 @@ def finalize(
         write(f"bundle {bundle} is final on {short_alias(name)}: {seconds(followed)}")
 
 
+def companions(names: Names, together: list[str] | None) -> list[Companion]:
+    """Return what is to go live with the same pivot.
+
+    Raises:
+        UsageError: One of them is malformed.
+    """
+    found = [names.companion(text) for text in together or []]
+    return [Companion(alias=alias, bundle=bundle) for alias, bundle in found]
+
+
+def _subjects(request: PromoteRequest) -> list[tuple[str, str]]:
+    """Return each alias with the bundle that goes live on it."""
+    others = [(one.alias, one.bundle) for one in request.companions]
+    return [(request.alias, request.bundle), *others]
+
+
+def _say_what_follows(session: Session, name: str) -> None:
+    """Say if the planes of a companion do not agree yet: it has an operation of its own."""
+    operation = session.client.releases.GetAlias(GetAliasRequest(name=name)).alias.operation
+    if operation:
+        what = operation.removeprefix("operations/")
+        say(f"{short_alias(name)} still follows: trilock operations wait {what}")
+
+
 @contextmanager
 def _showing_report(session: Session, request: PromoteRequest, *, output: Format) -> Iterator[None]:
     """Write every finding when the promotion is refused for them."""
@@ -148,13 +190,18 @@ def _showing_report(session: Session, request: PromoteRequest, *, output: Format
     try:
         yield
     except (IncompatibleError, UndecidableError) as error:
+        # With companions it may be one of them that does not fit.
+        for alias, bundle in _subjects(request):
+            if error.metadata.get("subject") == bundle:
+                subject = f"bundle {last(bundle)} on {short_alias(alias)}"
         if error.report is not None:
             write_report(error.report, subject=subject, output=output)
         raise
     except CommandError as error:
         # The operation itself checked and turned back: it knows one line of
         # the verdict. With JSON, the operation is on stdout already.
-        if error.code is Exit.INCOMPATIBLE and output is Format.TABLE:
+        alone = not request.companions
+        if alone and error.code is Exit.INCOMPATIBLE and output is Format.TABLE:
             check = CheckRequest(alias=request.alias, bundle=request.bundle)
             report = session.client.checks.Check(check).report
             write_report(report, subject=subject, output=output)

@@ -45,6 +45,28 @@ class FeatureWindow(google.protobuf.message.Message):
 global___FeatureWindow = FeatureWindow
 
 @typing.final
+class Companion(google.protobuf.message.Message):
+    """Companion is another alias that goes live with the same pivot."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    BUNDLE_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    bundle: builtins.str
+    """bundle is the bundle to make live on it. Required."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        bundle: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle"]) -> None: ...
+
+global___Companion = Companion
+
+@typing.final
 class PlanPromotionRequest(google.protobuf.message.Message):
     """PlanPromotionRequest is a PromoteRequest that only asks."""
 
@@ -53,6 +75,7 @@ class PlanPromotionRequest(google.protobuf.message.Message):
     ALIAS_FIELD_NUMBER: builtins.int
     BUNDLE_FIELD_NUMBER: builtins.int
     FEATURE_WINDOW_FIELD_NUMBER: builtins.int
+    COMPANIONS_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     bundle: builtins.str
@@ -61,15 +84,20 @@ class PlanPromotionRequest(google.protobuf.message.Message):
     def feature_window(self) -> global___FeatureWindow:
         """feature_window is as in PromoteRequest."""
 
+    @property
+    def companions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Companion]:
+        """companions are as in PromoteRequest."""
+
     def __init__(
         self,
         *,
         alias: builtins.str = ...,
         bundle: builtins.str = ...,
         feature_window: global___FeatureWindow | None = ...,
+        companions: collections.abc.Iterable[global___Companion] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["feature_window", b"feature_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "feature_window", b"feature_window"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "companions", b"companions", "feature_window", b"feature_window"]) -> None: ...
 
 global___PlanPromotionRequest = PlanPromotionRequest
 
@@ -81,6 +109,7 @@ class PlanPromotionResponse(google.protobuf.message.Message):
 
     PLAN_FIELD_NUMBER: builtins.int
     REFUSAL_FIELD_NUMBER: builtins.int
+    COMPANIONS_FIELD_NUMBER: builtins.int
     @property
     def plan(self) -> trilock.v1.release_pb2.Plan:
         """plan is always set."""
@@ -89,14 +118,21 @@ class PlanPromotionResponse(google.protobuf.message.Message):
     def refusal(self) -> trilock.v1.operation_pb2.OperationError:
         """refusal is what Promote would answer now; unset if it would begin."""
 
+    @property
+    def companions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[trilock.v1.release_pb2.Plan]:
+        """companions say of each companion, in their order, what changes there, with
+        its own verdict. Their steps are among those of plan, which runs them all.
+        """
+
     def __init__(
         self,
         *,
         plan: trilock.v1.release_pb2.Plan | None = ...,
         refusal: trilock.v1.operation_pb2.OperationError | None = ...,
+        companions: collections.abc.Iterable[trilock.v1.release_pb2.Plan] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["plan", b"plan", "refusal", b"refusal"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["plan", b"plan", "refusal", b"refusal"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["companions", b"companions", "plan", b"plan", "refusal", b"refusal"]) -> None: ...
 
 global___PlanPromotionResponse = PlanPromotionResponse
 
@@ -209,6 +245,7 @@ class PromoteRequest(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     DEADLINE_FIELD_NUMBER: builtins.int
+    COMPANIONS_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     bundle: builtins.str
@@ -239,6 +276,13 @@ class PromoteRequest(google.protobuf.message.Message):
         as long as it takes.
         """
 
+    @property
+    def companions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Companion]:
+        """companions go live with the same pivot, or none of them does: every gate is
+        asked of each, as if the others were live. At most 16. After it each has an
+        operation of its own, and is finalized and rolled back by itself.
+        """
+
     def __init__(
         self,
         *,
@@ -252,9 +296,10 @@ class PromoteRequest(google.protobuf.message.Message):
         request_id: builtins.str = ...,
         validate_only: builtins.bool = ...,
         deadline: google.protobuf.duration_pb2.Duration | None = ...,
+        companions: collections.abc.Iterable[global___Companion] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["deadline", b"deadline", "feature_window", b"feature_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "companions", b"companions", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
 
 global___PromoteRequest = PromoteRequest
 

@@ -135,6 +135,8 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
         releases: The release that was reserved for each; None as long as it only is a plan.
     """
     lead, *others = parts
+    if not others:
+        return lead
     pivot = lead.steps[-1]
     joined = [
         {

@@ -1,9 +1,11 @@
 """ReleaseService."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
 
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, model_name, operation_id
-from trilock.server.domain.operation import Operation
+from trilock.server.domain.operation import Operation, Plan
 from trilock.server.domain.release import Release
 from trilock.server.rpc.convert import (
     alias_to_proto,
@@ -15,7 +17,7 @@ from trilock.server.rpc.convert import (
 )
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
-from trilock.server.rpc.validate import validating
+from trilock.server.rpc.validate import Validation, validating
 from trilock.server.serving.messages import serving_bundle_message
 from trilock.server.store.releases import get_release, list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks
@@ -27,13 +29,21 @@ from trilock.server.usecases.describe_rollback import describe_rollback
 from trilock.server.usecases.finalize import finalize
 from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
 from trilock.server.usecases.pause import Paused, pause, resume
-from trilock.server.usecases.promote import plan_promote, promote
+from trilock.server.usecases.promote import PlannedPromotion, promote
+from trilock.server.usecases.promote_together import (
+    Subject,
+    plan_promote_together,
+    promote_together,
+)
 from trilock.server.usecases.roll_back import roll_back
 from trilock.v1 import (
     operation_pb2,
+    release_pb2,
     release_service_pb2,
     release_service_pb2_grpc,
 )
+
+_MAX_COMPANIONS: Final = 16
 
 
 class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
@@ -48,20 +58,19 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             bundle = check.name("bundle", request.bundle, BundleRef.parse)
             check.same_model("bundle", bundle, alias=alias)
             window = check.window("feature_window", request.feature_window, required=False)
+            companions = _companions(check, request.companions)
         planned = await self.threads.slow(
-            plan_promote, self.runtime, alias=alias, bundle=bundle, window=window
+            plan_promote_together,
+            self.runtime,
+            subjects=[Subject(alias=alias, bundle=bundle), *companions],
+            window=window,
         )
-        live = planned.around.live
+        lead, *others = planned.parts
+        refusal = planned.refusal
         return release_service_pb2.PlanPromotionResponse(
-            plan=plan_to_proto(
-                planned.plan,
-                from_bundle=None if live is None else live.bundle,
-                to_bundle=planned.bundle.ref,
-                report=planned.report,
-                changes=planned.changes,
-                pace=planned.pace,
-            ),
-            refusal=None if planned.refusal is None else refusal_to_proto(planned.refusal),
+            plan=_promotion_to_proto(lead, plan=planned.plan),
+            refusal=None if refusal is None else refusal_to_proto(refusal),
+            companions=[_promotion_to_proto(other, plan=other.plan) for other in others],
         )
 
     async def PlanRollback(
@@ -110,11 +119,12 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             etag = check.text("etag", request.etag, limit=128)
             request_id = check.request_id(request.request_id)
             deadline = check.duration("deadline", request)
+            companions = _companions(check, request.companions)
+        lead = Subject(alias=alias, bundle=bundle)
         operation = await self.threads.slow(
-            promote,
-            self.runtime,
-            alias=alias,
-            bundle=bundle,
+            partial(promote_together, self.runtime, subjects=[lead, *companions])
+            if companions
+            else partial(promote, self.runtime, alias=alias, bundle=bundle),
             window=window,
             plan_id=plan_id,
             reason=reason,
@@ -352,3 +362,29 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             return None
         status = await self.threads.quick(describe_operation, self.runtime, operation)
         return operation_to_proto(status)
+
+
+def _promotion_to_proto(planned: PlannedPromotion, *, plan: Plan) -> release_pb2.Plan:
+    live = planned.around.live
+    return plan_to_proto(
+        plan,
+        from_bundle=None if live is None else live.bundle,
+        to_bundle=planned.bundle.ref,
+        report=planned.report,
+        changes=planned.changes,
+        pace=planned.pace,
+    )
+
+
+def _companions(
+    check: Validation, companions: Sequence[release_service_pb2.Companion]
+) -> list[Subject]:
+    if len(companions) > _MAX_COMPANIONS:
+        check.wrong("companions", f"has more than {_MAX_COMPANIONS} entries")
+    found = []
+    for at, companion in enumerate(companions[:_MAX_COMPANIONS]):
+        alias = check.name(f"companions[{at}].alias", companion.alias, AliasRef.parse)
+        bundle = check.name(f"companions[{at}].bundle", companion.bundle, BundleRef.parse)
+        check.same_model(f"companions[{at}].bundle", bundle, alias=alias)
+        found.append(Subject(alias=alias, bundle=bundle))
+    return found
