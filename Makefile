@@ -25,7 +25,11 @@ demo: setup ## Promote, break and roll back a real model on real data, with proo
 
 .PHONY: test
 test: setup ## Every test, on all cores
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --ignore tests/soak
+
+.PHONY: soak
+soak: setup ## The tests that take long: a fleet of eight through twenty rollbacks under load
+	$(BIN)/pytest -s tests/soak
 
 .PHONY: quick
 quick: setup ## The tests that start nothing (no Feast, no MLflow, no server process)

@@ -58,8 +58,9 @@ class MlflowWorld:
         source_commit: str | None = None,
         feature_service: str | None = None,
         run_id: str | None = None,
+        template: Path | None = None,
     ) -> str:
-        """Log the template anew and make a version of it.
+        """Log the template, or another saved model, anew and make a version of it.
 
         The commit becomes a tag of the logged model, as MLflow does it; the
         feature service a tag of the version, as Feast does it.
@@ -71,7 +72,7 @@ class MlflowWorld:
             tags={"mlflow.source.git.commit": source_commit} if source_commit else {},
         )
         folder = self._scratch / logged.model_id
-        shutil.copytree(self._template, folder)
+        shutil.copytree(template or self._template, folder)
         path = folder / "MLmodel"
         text = path.read_text().replace("model_id: null", f"model_id: {logged.model_id}")
         path.write_text(text)

@@ -178,11 +178,17 @@ def detail(error: Any, into: Any) -> Any:
 
 
 @contextmanager
-def served_world(folder: Path, *, text: str = "", start: bool = True) -> Iterator[Served]:
+def served_world(
+    folder: Path,
+    *,
+    text: str = "",
+    start: bool = True,
+    kind: Callable[[Path], World] = World,
+) -> Iterator[Served]:
     """Yield a world that is served with the settings in *text*."""
     file = folder / "trilock.toml"
     file.write_text(text or settings_text())
-    with world(folder) as made:
+    with world(folder, kind=kind) as made:
         served = Served(made, load_settings(file))
         try:
             if start:

@@ -6,7 +6,7 @@ and git. Nothing runs by itself: `settle` drives what is due, in this thread.
 
 import copy
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -306,8 +306,8 @@ class World:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    made = World(folder)
+def world(folder: Path, *, kind: Callable[[Path], World] = World) -> Iterator[World]:
+    made = kind(folder)
     try:
         yield made
     finally:

@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -40,7 +39,7 @@ def watcher_name(name: str | None) -> str:
         name = f"{host}.{os.getpid()}"
     if not _NAME.fullmatch(name):
         raise InvalidError(f"{name!r} is not a name of a process: it must match {_NAME.pattern}")
-    return f"{name}.{uuid.uuid4().hex[:12]}"
+    return f"{name}.{os.urandom(6).hex()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ logged once and never raised: memory serves on.
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -93,6 +92,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def digest_of(data: Any) -> str:  # noqa: ANN401 - any JSON value
     """Return a digest of *data* that does not depend on the order of keys."""
+    import hashlib  # noqa: PLC0415 - late: who keeps nothing on disk need not wait for it
+
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from trilock.client._answers import watcher_name
 from trilock.client._blocking import Client
-from trilock.client._contract import BundleContract, contract_questions
 from trilock.client._memory import STREAM_S, Memory, OnChange
 from trilock.client._sink import sink_writer
 from trilock.client._stale import MaxStale
@@ -27,6 +26,7 @@ from trilock.client.errors import TrilockError
 from trilock.client.live import LiveBundle, ServingBundle
 
 if TYPE_CHECKING:
+    from trilock.client._contract import BundleContract
     from trilock.client.sinks import SinkWriter
 
 
@@ -128,6 +128,9 @@ class Resolver(Memory):
             NotFoundError: The server does not know it.
             UnavailableError: It did not tell in time.
         """
+        # Imported here: a process without a slot never asks.
+        from trilock.client._contract import BundleContract, contract_questions  # noqa: PLC0415
+
         ask_bundle, ask_schema = contract_questions(bundle)
         found = self._client.bundles.GetBundle(ask_bundle, timeout=timeout).bundle
         asked = self._client.bundles.GetFeatureSchema(ask_schema(found), timeout=timeout)
