@@ -35,6 +35,7 @@ from trilock.server.planes.memory.feature_store import MemoryFeatureStore
 from trilock.server.planes.memory.model_registry import MemoryModelRegistry
 from trilock.server.planes.memory.pipeline import MemoryPipeline
 from trilock.server.sinks.connect import sink_database, sink_records
+from trilock.server.store.bundles import get_bundle
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database
 from trilock.server.store.releases import get_release, require_live
@@ -284,6 +285,10 @@ class World:
     def bundle_of(self, release: ReleaseRef) -> BundleRef:
         with self.database.read() as session:
             return get_release(session, release).bundle
+
+    def bundle_of_live(self) -> Bundle:
+        with self.database.read() as session:
+            return get_bundle(session, self.live().bundle)
 
     def writer(self, release: ReleaseRef, *, sink: SinkRef = SINK) -> SinkWriter:
         with self.database.read() as session:

@@ -20,6 +20,7 @@ from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.release_pb2 import (
     Alias,
     Fallback,
+    FeatureState,
     Pause,
     PlaneStatus,
     Readiness,
@@ -73,6 +74,11 @@ def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequ
         yield f"hold       {_hold(alias.hold, now=now)}", ()
     for drift in alias.drifts:
         yield f"drift      {_drift(drift, now=now)}", drift.changes
+    for state in alias.features:
+        yield (
+            f"features   {_fed(state, now=now)}",
+            [f"not kept warm: {each}" for each in state.cold],
+        )
     for plane in alias.planes:
         yield f"plane      {_plane(plane, now=now)}", ()
     if alias.fleet.watchers:
@@ -185,6 +191,16 @@ def _ready(readiness: Readiness) -> str:
 def _looked(readiness: Readiness, *, now: datetime | None) -> str:
     checked = moment(readiness.check_time)
     return f", looked at {when(checked, now=now)}" if checked else ""
+
+
+def _fed(state: FeatureState, *, now: datetime | None) -> str:
+    """Return how far a project is fed that is read, and how large it is."""
+    if state.error:
+        return f"{state.project} could not be looked at: {state.error}"
+    until = moment(state.fed_until_time)
+    size = "" if state.rows < 0 else f", {count(state.rows, 'row')} online"
+    fed = f"fed until {when(until, now=now)}" if until else "never fed"
+    return f"{state.project} of {thing(state.release, 'release')}, {fed}{size}"
 
 
 def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:

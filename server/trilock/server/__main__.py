@@ -35,6 +35,7 @@ from trilock.server.store.migrate import require_current, upgrade
 from trilock.server.store.notices import Listener
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.watching.drift_watcher import DriftWatcher
+from trilock.server.watching.feature_watcher import FeatureWatcher
 from trilock.server.watching.prober import Prober
 from trilock.server.watching.purger import Purger
 from trilock.server.workers.lease import free_all
@@ -81,6 +82,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         prober = Prober(database, connections, interval=watching.readiness_seconds)
         drift = DriftWatcher(database, connections, interval=watching.drift_seconds)
 
+        features = FeatureWatcher(database, connections, interval=watching.features_seconds)
         purger = Purger(database, connections, keep_ms=settings.sinks.keep_ms)
 
         def on_converged(session: Session, live: LiveRow) -> None:
@@ -116,6 +118,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         prober.start()
         purger.start()
         drift.start()
+        features.start()
         threading.Thread(target=_warm, args=(connections,), name="warm", daemon=True).start()
         try:
             yield address
@@ -123,7 +126,14 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
             grace = settings.server.grace_seconds
             await rpc.stop(grace)
             await hub.close()
-            stops = [runner.stop, converger.stop, prober.stop, drift.stop, purger.stop]
+            stops = [
+                runner.stop,
+                converger.stop,
+                prober.stop,
+                drift.stop,
+                purger.stop,
+                features.stop,
+            ]
             await asyncio.to_thread(_stop_all, stops, grace)
 
 

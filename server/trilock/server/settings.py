@@ -187,6 +187,8 @@ class WatchingSettings(_Section):
     """Between two looks for what others changed."""
     readiness_seconds: float = Field(default=30.0, ge=0.05, le=3600)
     """Between two looks at the same rollback target."""
+    features_seconds: float = Field(default=60.0, ge=0.05, le=3600)
+    """Between two looks at how far what is read is fed."""
 
 
 class FleetSettings(_Section):

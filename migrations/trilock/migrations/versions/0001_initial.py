@@ -190,6 +190,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model", "alias", "revision"),
     )
     op.create_table(
+        "feature_state",
+        sa.Column("model", sa.String(63), nullable=False),
+        sa.Column("alias", sa.String(63), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("project", sa.String(255), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=True),
+        sa.Column("fed_until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("cold", _JSON, nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.Column("checked_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "alias", "release"),
+    )
+    op.create_table(
         "readiness",
         sa.Column("model", sa.String(63), nullable=False),
         sa.Column("alias", sa.String(63), nullable=False),
@@ -385,6 +398,7 @@ def downgrade() -> None:
     op.drop_table("release_sink")
     op.drop_table("release")
     op.drop_table("readiness")
+    op.drop_table("feature_state")
     op.drop_table("policy")
     op.drop_table("plane_state")
     op.drop_table("operation")

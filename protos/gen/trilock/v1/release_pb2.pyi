@@ -450,6 +450,7 @@ class Alias(google.protobuf.message.Message):
     DRIFTS_FIELD_NUMBER: builtins.int
     SOAKED_FIELD_NUMBER: builtins.int
     FALLBACK_FIELD_NUMBER: builtins.int
+    FEATURES_FIELD_NUMBER: builtins.int
     FLEET_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/aliases/{alias}`."""
@@ -500,6 +501,12 @@ class Alias(google.protobuf.message.Message):
         """
 
     @property
+    def features(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FeatureState]:
+        """features are the Feast projects that the live release and its target read,
+        and how far they were filled when last looked at.
+        """
+
+    @property
     def fleet(self) -> trilock.v1.fleet_pb2.Fleet:
         """fleet is what the processes that serve it make of its present revision."""
 
@@ -518,12 +525,66 @@ class Alias(google.protobuf.message.Message):
         drifts: collections.abc.Iterable[trilock.v1.drift_pb2.Drift] | None = ...,
         soaked: google.protobuf.duration_pb2.Duration | None = ...,
         fallback: global___Fallback | None = ...,
+        features: collections.abc.Iterable[global___FeatureState] | None = ...,
         fleet: trilock.v1.fleet_pb2.Fleet | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "readiness", b"readiness", "soaked", b"soaked", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "soaked", b"soaked", "target", b"target", "waivers", b"waivers"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "features", b"features", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "soaked", b"soaked", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
+
+@typing.final
+class FeatureState(google.protobuf.message.Message):
+    """FeatureState is how far one Feast project was filled when last looked at."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: builtins.int
+    PROJECT_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    FED_UNTIL_TIME_FIELD_NUMBER: builtins.int
+    COLD_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    CHECK_TIME_FIELD_NUMBER: builtins.int
+    release: builtins.str
+    """release is the release that reads it."""
+    project: builtins.str
+    """project is its name in Feast."""
+    rows: builtins.int
+    """rows is how many entities it has online, all views together; -1 if the online
+    store cannot count.
+    """
+    error: builtins.str
+    """error is why it could not be looked at; empty if it could."""
+    @property
+    def fed_until_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """fed_until_time is how far the view is fed that is furthest behind; unset if
+        one never was.
+        """
+
+    @property
+    def cold(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """cold are the views that materializing does not keep warm, and why."""
+
+    @property
+    def check_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """check_time is when it was looked at."""
+
+    def __init__(
+        self,
+        *,
+        release: builtins.str = ...,
+        project: builtins.str = ...,
+        rows: builtins.int = ...,
+        fed_until_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        cold: collections.abc.Iterable[builtins.str] | None = ...,
+        error: builtins.str = ...,
+        check_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["check_time", b"check_time", "fed_until_time", b"fed_until_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["check_time", b"check_time", "cold", b"cold", "error", b"error", "fed_until_time", b"fed_until_time", "project", b"project", "release", b"release", "rows", b"rows"]) -> None: ...
+
+global___FeatureState = FeatureState
 
 @typing.final
 class Fallback(google.protobuf.message.Message):

@@ -25,6 +25,7 @@ from trilock.server.rpc.times import duration, timestamp
 from trilock.server.store.clock import to_datetime
 from trilock.server.store.drifts import Drift
 from trilock.server.store.fallbacks import Fallback
+from trilock.server.store.feature_states import FeatureState
 from trilock.server.store.holds import Hold
 from trilock.server.store.plane_states import PlaneState
 from trilock.server.store.readiness import StoredReadiness
@@ -210,6 +211,7 @@ def alias_to_proto(status: AliasStatus) -> release_pb2.Alias:
         else release_to_proto(status.target, sinks=status.target_sinks),
         readiness=_readiness(status.readiness, has_target=status.target is not None),
         planes=[plane_to_proto(plane) for plane in status.planes],
+        features=[_feature_state(state) for state in status.features],
         operation="" if status.operation is None else status.operation.name,
         waivers=recorded_waivers_to_proto(status.waivers),
         hold=None if status.hold is None else hold_to_proto(status.hold),
@@ -248,6 +250,18 @@ def fallback_to_proto(fallback: Fallback) -> release_pb2.Fallback:
             problems=fallback.problems,
             check_time=timestamp(fallback.checked),
         ),
+    )
+
+
+def _feature_state(state: FeatureState) -> release_pb2.FeatureState:
+    return release_pb2.FeatureState(
+        release=str(state.release),
+        project=state.project,
+        rows=_UNCOUNTED if state.rows is None else state.rows,
+        fed_until_time=timestamp(state.fed_until),
+        cold=state.cold,
+        error=state.error,
+        check_time=timestamp(state.checked),
     )
 
 

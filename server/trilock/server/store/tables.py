@@ -253,6 +253,22 @@ class PlaneStateRow(SQLModel, table=True):
     not_before_ms: int = _big()
 
 
+class FeatureStateRow(SQLModel, table=True):
+    """The last look at the Feast project that one release of an alias reads."""
+
+    __tablename__ = "feature_state"
+
+    model: str = Field(primary_key=True, max_length=63)
+    alias: str = Field(primary_key=True, max_length=63)
+    release: int = Field(primary_key=True)
+    project: str = Field(max_length=255)
+    rows: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    fed_until_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
+    cold: list[str] = _json()
+    error: str
+    checked_ms: int = _big()
+
+
 class ReadinessRow(SQLModel, table=True):
     """The last look at the rollback target of one alias."""
 

@@ -9,6 +9,7 @@ from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.store.drifts import Drift, open_drifts
 from trilock.server.store.fallbacks import Fallback, get_fallback
+from trilock.server.store.feature_states import FeatureState, list_feature_states
 from trilock.server.store.fleet import get_fleet
 from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.plane_states import PlaneState, list_plane_states
@@ -33,6 +34,8 @@ class AliasStatus:
     readiness: StoredReadiness | None
     """None until the target was first looked at."""
     fallback: Fallback | None
+    features: tuple[FeatureState, ...]
+    """What live release and target read, once it was looked at."""
     planes: tuple[PlaneState, ...]
     fleet: Fleet
     """Who serves it, held against its present revision."""
@@ -61,6 +64,8 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         readiness = get_readiness(session, row)
         fallback = get_fallback(session, alias)
         planes = tuple(list_plane_states(session, row))
+        readers = [ref for ref in (row.release, row.target) if ref is not None]
+        features = tuple(list_feature_states(session, alias, releases=readers))
         waivers = alias_waivers(session, alias)
         hold = get_hold(session, alias)
         drifts = tuple(open_drifts(session, alias))
@@ -75,6 +80,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         target_sinks=target_sinks,
         readiness=readiness,
         fallback=fallback,
+        features=features,
         planes=planes,
         fleet=fleet,
         operation=active[0] if active else None,

@@ -1,0 +1,110 @@
+"""Look at what live releases and their targets read: how far it is fed, whose values it has.
+
+Two things happen to features that no pivot tells of. They age: that is kept for
+`status`. And a job that nobody knew of writes to the project that is kept equal
+to the live bundle; it cannot be seen to run, but it leaves a watermark that is
+not the one we know. That has the project driven again, which compares values.
+"""
+
+import logging
+import threading
+
+from trilock.server.convergence.projections.feature_mirror import FeatureMirror
+from trilock.server.domain.errors import TrilockError
+from trilock.server.domain.names import ReleaseRef
+from trilock.server.domain.ports import Connections, ViewState
+from trilock.server.domain.release import LiveRow
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.database import Database
+from trilock.server.store.feature_states import keep_feature_states, put_feature_state
+from trilock.server.store.plane_states import list_plane_states, set_behind
+from trilock.server.store.releases import get_live, get_release, list_live
+
+_log = logging.getLogger(__name__)
+
+
+class FeatureWatcher:
+    """A thread that looks at feature projects."""
+
+    def __init__(self, database: Database, connections: Connections, *, interval: float) -> None:
+        """Do nothing yet.
+
+        Args:
+            database: Where live rows are read and findings kept.
+            connections: What is looked at.
+            interval: Seconds between two looks at the same project.
+        """
+        self._database = database
+        self._connections = connections
+        self._mirror = FeatureMirror(database, connections)
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feature watcher", daemon=True)
+
+    def start(self) -> None:
+        """Start looking."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Stop, and wait at most *timeout* seconds for the look under way."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def look(self) -> None:
+        """Look once at every project."""
+        with self._database.read() as session:
+            lives = list_live(session)
+        for live in lives:
+            releases = [ref for ref in (live.release, live.target) if ref is not None]
+            for release in releases:
+                self._look_at(live, release)
+            with self._database.write() as session:
+                keep_feature_states(session, live.alias, releases=releases)
+            self._look_at_mirror(live)
+
+    def _look_at(self, live: LiveRow, release: ReleaseRef) -> None:
+        with self._database.read() as session:
+            schema = get_bundle(session, get_release(session, release).bundle).feature_schema
+        project, error = schema.project, ""
+        views: tuple[ViewState, ...] = ()
+        try:
+            planes = self._connections.planes(live.alias.model)
+            project = planes.home(schema)
+            views = planes.features.views(schema.capture, project=project)
+        except TrilockError as trouble:
+            error = str(trouble)
+        with self._database.write() as session:
+            put_feature_state(
+                session, live.alias, release, project=project, views=views, error=error
+            )
+
+    def _look_at_mirror(self, live: LiveRow) -> None:
+        if not self._connections.has_mirror(live.alias):
+            return
+        with self._database.read() as session:
+            agrees = any(
+                plane.converged
+                for plane in list_plane_states(session, live)
+                if plane.plane == self._mirror.name
+            )
+        try:
+            if not agrees or self._mirror.observe(live) == self._mirror.wanted(live):
+                return
+        except TrilockError as error:
+            _log.warning("the features that %s serves are not known: %s", live.alias, error)
+            return
+        with self._database.write() as session:
+            now = get_live(session, live.alias)
+            if now is not None and now.switched_revision == live.switched_revision:
+                _log.warning("%s is not fed as it was: it is compared again", live.alias)
+                set_behind(session, live.alias, planes=[self._mirror.name], rewrite=True)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            try:
+                self.look()
+            except TrilockError as error:
+                _log.warning("features are not known: %s", error)
+            except Exception:  # noqa: BLE001 - a defect in one look must not end all looks
+                _log.exception("features are not known")
