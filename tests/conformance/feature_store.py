@@ -181,6 +181,8 @@ class FeatureStoreContract:
 
         filled = world.store.fill(captured, project="delay__s1", window=DAY, progress=told.append)
 
+        uncounted = world.store.views(captured, project="delay__s1", count=False)
+        assert [(view.rows, view.fed_until) for view in uncounted] == [(None, DAY.end)]
         assert empty == (
             ViewState(view="weather", rows=0, fed_from=None, fed_until=None, feedable=True),
         )

@@ -204,18 +204,22 @@ class FeastRepo:
 
     def apply_text(self, text: str, *, name: str, project: str = "delay") -> None:
         """Do what `feast apply` does with other Python; *name* makes its file's name."""
-        kinds = ("Entity", "FeatureService", "FeatureView", "LabelView", "OnDemandFeatureView")
-        objects = [
-            value
-            for value in vars(self._load(text, name=name)).values()
-            if any(base.__name__ in kinds for base in type(value).__mro__)
-        ]
+        objects = self.objects(text, name=name)
         store = self.feast(project)
         # Else the SQL registry reads itself whole after every object: half of the time.
         store.registry.cache_mode = "thread"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             store.apply(objects)
+
+    def objects(self, text: str, *, name: str) -> list[Any]:
+        """Return what the Python in *text* defines."""
+        kinds = ("Entity", "FeatureService", "FeatureView", "LabelView", "OnDemandFeatureView")
+        return [
+            value
+            for value in vars(self._load(text, name=name)).values()
+            if any(base.__name__ in kinds for base in type(value).__mro__)
+        ]
 
     def feast(self, project: str) -> Any:
         """Return Feast's own store of *project*, without anything cached."""

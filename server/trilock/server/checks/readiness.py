@@ -198,7 +198,7 @@ def _feature_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
         return (f"Feast project {project} does not define what {schema.ref} recorded",)
     return tuple(
         f"view {view.view} of {project} was never filled"
-        for view in planes.features.views(schema.capture, project=project)
+        for view in planes.features.views(schema.capture, project=project, count=False)
         if view.feedable and view.fed_until is None
     )
 

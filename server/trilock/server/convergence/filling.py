@@ -49,7 +49,7 @@ def since_last(features: FeatureStore, capture: FeatureCapture, *, project: str)
     default = default_window(features.describe(capture))
     fed = [
         view.fed_until or default.start
-        for view in features.views(capture, project=project)
+        for view in features.views(capture, project=project, count=False)
         if view.feedable
     ]
     return Window(start=min([*fed, default.end - timedelta(microseconds=1)]), end=default.end)

@@ -71,6 +71,6 @@ def _state(planes: Planes, schema: FeatureSchema, *, project: str) -> str:
     definition = planes.features.definition(schema.capture, project=project) or "none"
     fed = [
         f"{view.view}={'-' if view.fed_until is None else view.fed_until.isoformat()}"
-        for view in planes.features.views(schema.capture, project=project)
+        for view in planes.features.views(schema.capture, project=project, count=False)
     ]
     return " ".join([definition[:16], *fed])

@@ -117,7 +117,7 @@ def _whole(planes: Planes, capture: FeatureCapture, *, project: str) -> Window:
     window = default_window(planes.features.describe(capture))
     fed = [
         view.fed_from
-        for view in planes.features.views(capture, project=project)
+        for view in planes.features.views(capture, project=project, count=False)
         if view.fed_from is not None
     ]
     return Window(start=min([*fed, window.start]), end=window.end)

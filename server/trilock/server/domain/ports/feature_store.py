@@ -264,8 +264,14 @@ class FeatureStore(Protocol):
         """
         ...
 
-    def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
-        """Return how far every view of *capture* is filled in *project*, sorted by name."""
+    def views(
+        self, capture: FeatureCapture, *, project: str, count: bool = True
+    ) -> tuple[ViewState, ...]:
+        """Return how far every view of *capture* is filled in *project*, sorted by name.
+
+        Without *count* no row is counted, so that it takes the same time however many
+        there are.
+        """
         ...
 
     def mirror(self, capture: FeatureCapture, *, source: str, project: str) -> None:

@@ -32,7 +32,7 @@ class FillFeatures:
     def look(self, args: Json) -> JsonValue:
         """Return whether every view that can be is filled from start to end of the window."""
         schema, planes = self._schema(args), self._connections.planes(args["model"])
-        views = planes.features.views(schema.capture, project=planes.home(schema))
+        views = planes.features.views(schema.capture, project=planes.home(schema), count=False)
         window = window_of(args)
         return all(
             view.fed_from is not None

@@ -439,13 +439,15 @@ class FeastFeatureStore:
     def _shares(self, session: SqlSession) -> bool:
         return self._online is not None and session.database is self._online.database
 
-    def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
+    def views(
+        self, capture: FeatureCapture, *, project: str, count: bool = True
+    ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
         views = online_views(capture)
         with self._registry.reading() as session:
             rows = session.read(project, only=[(view.kind, view.name) for view in views])
         online = self._online
-        counts = {} if online is None else online.rows(project=project, views=views)
+        counts = {} if online is None or not count else online.rows(project=project, views=views)
         return tuple(
             deploy.view_state(
                 view, row=rows.get((view.kind, view.name)), rows=counts.get(view.name)

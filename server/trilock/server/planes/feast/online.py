@@ -5,7 +5,7 @@ left alone, because even `CREATE INDEX IF NOT EXISTS` waits for its writers.
 Copying touches only rows that differ, so a copy of what is equal writes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -137,30 +137,47 @@ class SqlOnlineStore:
         """Return whether there is a table *name*."""
         return name in self._tables(connection)
 
-    def has_view(self, connection: Connection, project: str, view: str) -> bool:
-        """Return whether *view* of *project* has its table."""
-        return self.has_table(connection, _name(project, view))
+    def lacking(self, connection: Connection, project: str, views: Iterable[str]) -> list[str]:
+        """Return those of *views* that have no table in *project*."""
+        tables = self._tables(connection)
+        return [view for view in views if _name(project, view) not in tables]
 
-    def rename(self, connection: Connection, view: str, *, source: str, target: str) -> None:
-        """Make the table of *view* in *source* the one in *target*, in place of what is there.
+    def rename(self, connection: Connection, moves: Sequence[tuple[str, str, str]]) -> None:
+        """Rename tables, one after the other: (view, from project, to project).
+
+        What has the new name is dropped; a move of what is not there is left out.
 
         Raises:
-            PreconditionError: PostgreSQL would cut the new name off.
+            PreconditionError: PostgreSQL would cut a new name off.
         """
-        old, new = _name(source, view), _name(target, view)
-        if self.has_table(connection, new):
-            connection.exec_driver_sql(f"DROP TABLE {self.quoted(new)}")
-        self._refuse_long(new)
-        connection.exec_driver_sql(f"ALTER TABLE {self.quoted(old)} RENAME TO {_quote(new)}")
-        if not self.database.is_postgres:
-            return  # SQLite renames no index; its primary key finds the rows all the same.
-        for suffix in _INDEXES:
-            if len((new + suffix).encode()) <= _POSTGRES_NAME_BYTES:
+        tables = set(self._tables(connection))
+        statements: list[str] = []
+        for view, source, target in moves:
+            old, new = _name(source, view), _name(target, view)
+            if old not in tables:
+                continue
+            self._refuse_long(new)
+            if new in tables:
+                statements.append(f"DROP TABLE {self.quoted(new)}")
+            tables -= {old}
+            tables |= {new}
+            statements.append(f"ALTER TABLE {self.quoted(old)} RENAME TO {_quote(new)}")
+            if self.database.is_postgres:
                 # Else a table that is made under the old name would go without its index.
-                connection.exec_driver_sql(
+                # SQLite renames no index; its primary key finds the rows all the same.
+                statements += [
                     f"ALTER INDEX IF EXISTS {self.quoted(old + suffix)} "
                     f"RENAME TO {_quote(new + suffix)}"
-                )
+                    for suffix in _INDEXES
+                    if len((new + suffix).encode()) <= _POSTGRES_NAME_BYTES
+                ]
+        if self.database.is_postgres:
+            if statements:
+                # One round trip: these locks are what readers wait for.
+                connection.exec_driver_sql("; ".join(statements))
+            return
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
     def drop(self, connection: Connection, *, project: str, views: Iterable[OnlineView]) -> None:
         """Drop the tables that are there."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, inspect, select
+from sqlalchemy import URL, Connection, Table, bindparam, inspect, select
 
 from trilock.server.planes.feast import protos
 from trilock.server.planes.feast.config import SqlRegistryConfig
@@ -30,6 +30,7 @@ from trilock.server.planes.feast.registry_tables import (
     METADATA,
     OBJECTS,
     PROJECTS,
+    ObjectTable,
 )
 
 
@@ -80,15 +81,13 @@ class SqlSession:
         self._ensure_project(project, now=now)
         self._extend_history(project, messages, now=now)
         for kind, table in OBJECTS.items():
-            for name in sorted(name for wanted, name in messages if wanted == kind):
-                self._upsert(
-                    table.table,
-                    {table.name.name: name, "project_id": project},
-                    {
-                        table.proto.name: messages[kind, name].SerializeToString(),
-                        "last_updated_timestamp": now,
-                    },
-                )
+            protos_of = {
+                name: messages[kind, name].SerializeToString()
+                for wanted, name in sorted(messages)
+                if wanted == kind
+            }
+            if protos_of:
+                self._put(project, table, protos_of, now=now)
         self._stamp(project, now=now)
 
     def remove(self, project: str, keys: Collection[Key]) -> None:
@@ -113,6 +112,37 @@ class SqlSession:
             FEAST_METADATA.delete().where(FEAST_METADATA.c.project_id == project)
         )
         self.connection.execute(PROJECTS.delete().where(PROJECTS.c.project_id == project))
+
+    def _put(
+        self, project: str, table: ObjectTable, found: Mapping[str, bytes], *, now: int
+    ) -> None:
+        """Insert or replace the protos of one kind: all in as few round trips as possible."""
+        present = set(
+            self.connection.scalars(
+                select(table.name).where(table.project == project, table.name.in_(found))
+            )
+        )
+        rows = [
+            {"the_name": name, "the_proto": proto, "the_time": now, "the_project": project}
+            for name, proto in found.items()
+        ]
+        values: dict[str, Any] = {
+            table.proto.name: bindparam("the_proto"),
+            "last_updated_timestamp": bindparam("the_time"),
+        }
+        old = [row for row in rows if row["the_name"] in present]
+        if old:
+            one = (table.name == bindparam("the_name")) & (
+                table.project == bindparam("the_project")
+            )
+            self.connection.execute(table.table.update().where(one).values(**values), old)
+        new = [row for row in rows if row["the_name"] not in present]
+        if new:
+            key: dict[str, Any] = {
+                table.name.name: bindparam("the_name"),
+                "project_id": bindparam("the_project"),
+            }
+            self.connection.execute(table.table.insert().values(**key, **values), new)
 
     def _ensure_project(self, project: str, *, now: int) -> None:
         present = select(PROJECTS.c.project_id).where(PROJECTS.c.project_id == project)

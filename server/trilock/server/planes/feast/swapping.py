@@ -111,18 +111,21 @@ def move_tables(
     if before is not None and before.holds == source:
         return
     names = [view.name for view in views]
-    missing = [name for name in names if not online.has_view(connection, source, name)]
+    missing = online.lacking(connection, source, names)
     if missing:
         raise PreconditionError(
             f"{source} has no online table for {', '.join(missing)}: there is nothing to swap in",
             project=source,
         )
     out = f"{project}__before" if before is None else before.holds
-    for name in sorted({*names, *(view.name for view in leaves)}):
-        if online.has_view(connection, project, name):
-            online.rename(connection, name, source=project, target=out)
-    for name in names:
-        online.rename(connection, name, source=source, target=project)
+    leaving = sorted({*names, *(view.name for view in leaves)})
+    online.rename(
+        connection,
+        [
+            *((name, project, out) for name in leaving),
+            *((name, source, project) for name in names),
+        ],
+    )
     swapped = Swapped(
         holds=source,
         left=out,

@@ -366,7 +366,9 @@ class MemoryFeatureStore:
                 self._online.pop((project, view.name), None)
             return kept
 
-    def views(self, capture: FeatureCapture, *, project: str) -> tuple[ViewState, ...]:
+    def views(
+        self, capture: FeatureCapture, *, project: str, count: bool = True
+    ) -> tuple[ViewState, ...]:
         """See FeatureStore."""
         with self._transaction() as session:
             rows = session.read(project)
@@ -374,7 +376,7 @@ class MemoryFeatureStore:
             deploy.view_state(
                 view,
                 row=rows.get((view.kind, view.name)),
-                rows=len(self._online.get((project, view.name), {})),
+                rows=len(self._online.get((project, view.name), {})) if count else None,
             )
             for view in online_views(capture)
         )
