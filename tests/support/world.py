@@ -25,7 +25,7 @@ from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.fleet import FleetPolicy
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, SinkRef
 from trilock.server.domain.operation import Operation
-from trilock.server.domain.ports import Planes, SinkDatabase, SinkRecords, Window
+from trilock.server.domain.ports import Freezing, Planes, SinkDatabase, SinkRecords, Window
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.journal import Journal
@@ -125,6 +125,9 @@ class World:
 
     def in_place_project(self, alias: AliasRef) -> str | None:
         return "delay" if self.in_place and alias == ALIAS else None
+
+    def freezing(self, model: str) -> Freezing:
+        return Freezing.OFF
 
     def workspace_of(self, model: str) -> str | None:
         return None

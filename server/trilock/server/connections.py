@@ -17,6 +17,7 @@ from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.domain.ports import (
     FillBounds,
     Filling,
+    Freezing,
     Planes,
     SinkDatabase,
     SinkRecords,
@@ -87,6 +88,11 @@ class SettingsConnections:
             return None
         settings = self._settings.models[alias.model]
         return settings.mirror_project if settings.features == "in_place" else None
+
+    def freezing(self, model: str) -> Freezing:
+        """See Connections."""
+        settings = self._settings.models.get(model)
+        return Freezing.OFF if settings is None else settings.freeze
 
     def workspace_of(self, model: str) -> str | None:
         """See Connections."""

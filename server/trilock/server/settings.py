@@ -35,6 +35,7 @@ from trilock.server.domain.access import Role, principal_name
 from trilock.server.domain.errors import InvalidNameError
 from trilock.server.domain.fleet import FleetPolicy, WaitFor
 from trilock.server.domain.names import alias_name, model_name
+from trilock.server.domain.ports import Freezing
 from trilock.server.settings_source import PREFIX, SettingsError, merged_settings
 
 DEFAULT_FILE: Final = Path("trilock.toml")
@@ -285,6 +286,8 @@ class ModelSettings(_Section):
     git: Text
     feature_folder: str = ""
     """The Feast repository's folder in the git repository."""
+    freeze: Freezing = Freezing.OFF
+    """Whether `feast apply` on the projects that trilock keeps is refused; PostgreSQL only."""
     max_feature_lag_hours: float | None = Field(default=None, gt=0, le=24 * 366)
     """How far behind a rollback target's features may be and it is still READY; by default
     however far."""

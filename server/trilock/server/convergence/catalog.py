@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from trilock.server.convergence.projection import Projection
+from trilock.server.convergence.projections.feature_freeze import FeatureFreeze
 from trilock.server.convergence.projections.feature_mirror import FeatureMirror
 from trilock.server.convergence.projections.feature_projects import FeatureProjects
 from trilock.server.convergence.projections.fleet import FleetFollows
@@ -11,7 +12,7 @@ from trilock.server.convergence.projections.pipeline_workspace import PipelineWo
 from trilock.server.convergence.projections.sinks import Sinks
 from trilock.server.domain.fleet import FleetPolicy
 from trilock.server.domain.names import AliasRef
-from trilock.server.domain.ports import Connections
+from trilock.server.domain.ports import Connections, Freezing
 from trilock.server.domain.release import LiveRow
 from trilock.server.store.database import Database
 from trilock.server.store.drifts import open_drifts
@@ -33,6 +34,7 @@ class Projections:
         self._connections = connections
         self._model_alias = ModelAlias(database, connections)
         self._feature_mirror = FeatureMirror(database, connections)
+        self._feature_freeze = FeatureFreeze(database, connections)
         self._feature_projects = FeatureProjects(database, connections)
         self._pipeline_workspace = PipelineWorkspace(database, connections)
         self._sinks = Sinks(database, connections)
@@ -44,6 +46,7 @@ class Projections:
         No plane is opened: one whose settings are broken, or gone, fails when it is
         driven, and holds up neither the others nor a rollback.
         """
+        freezes = self._connections.freezing(alias.model) is not Freezing.OFF
         with self._database.read() as session:
             has_sinks = bool(list_sinks(session, model=alias.model))
             reasserts = any(
@@ -56,6 +59,7 @@ class Projections:
             *([self._fleet] if watched else []),
             self._model_alias,
             *([self._feature_projects] if reasserts else []),
+            *([self._feature_freeze] if freezes else []),
             *([self._feature_mirror] if self._connections.has_mirror(alias) else []),
             *([self._pipeline_workspace] if self._connections.follows_workspace(alias) else []),
         ]

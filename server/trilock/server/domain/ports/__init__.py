@@ -7,7 +7,7 @@ and raises PlaneUnavailableError when it is over; a write that ended so is
 *unknown*, and is settled by looking again.
 """
 
-from trilock.server.domain.ports.connections import Connections, Filling, Planes
+from trilock.server.domain.ports.connections import Connections, Filling, Freezing, Planes
 from trilock.server.domain.ports.feature_store import (
     NO_BOUNDS,
     Comparison,
@@ -30,6 +30,7 @@ __all__ = [
     "FeatureStore",
     "FillBounds",
     "Filling",
+    "Freezing",
     "InPlace",
     "ModelRegistry",
     "Patch",

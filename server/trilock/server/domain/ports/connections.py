@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +63,17 @@ class Planes:
         return schema.project
 
 
+class Freezing(StrEnum):
+    """Whether others may define anything in the Feast projects that trilock keeps."""
+
+    OFF = "off"
+    """They may; drift is seen, and nothing of it is in the registry."""
+    ON = "on"
+    """They may not."""
+    REMOVE = "remove"
+    """They may again: what kept them out is taken away."""
+
+
 class Connections(Protocol):
     """Every outside system the settings name, made on first use."""
 
@@ -95,6 +107,13 @@ class Connections(Protocol):
         """Return the one Feast project that *alias* is served from; None side by side.
 
         Opens nothing, like `has_mirror`.
+        """
+        ...
+
+    def freezing(self, model: str) -> Freezing:
+        """Return whether the projects of *model* are frozen; opens nothing.
+
+        OFF for a model that is not in the settings (any more).
         """
         ...
 

@@ -1,6 +1,6 @@
 """Where features are defined and served from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -131,6 +131,27 @@ class FeatureStore(Protocol):
 
         Equal to `capture.definition_digest` exactly when the project defines
         all of them as captured. None when the project has none of them.
+        """
+        ...
+
+    def freeze(self, *, owner: str, projects: Mapping[str, str]) -> None:
+        """Let nobody else define anything in *projects*, and in no other for *owner*.
+
+        Whoever tries is told why, which is the value of each. Materializing goes on.
+        Without projects it ends for *owner*, and once it has for all nothing stays of it.
+
+        Raises:
+            PreconditionError: The registry cannot do it, or a right is missing.
+            PlaneUnavailableError: The registry does not answer; nothing was changed.
+        """
+        ...
+
+    def frozen(self, *, owner: str) -> Mapping[str, str]:
+        """Return the projects that are frozen for *owner*, and why.
+
+        Raises:
+            PreconditionError: The registry cannot do it.
+            PlaneUnavailableError: The registry does not answer.
         """
         ...
 

@@ -34,7 +34,7 @@ Definitions = Mapping[Key, bytes]
 """Raw protos."""
 
 _FORM: Final = b"trilock feast definition 1\n"
-_WITH_META: Final = frozenset(
+WITH_META: Final = frozenset(
     {
         "DataSource",
         "Entity",
@@ -45,7 +45,7 @@ _WITH_META: Final = frozenset(
         "StreamFeatureView",
     }
 )
-_WITH_PROJECT: Final = frozenset(
+WITH_PROJECT: Final = frozenset(
     {
         "DataSource",
         "EntitySpecV2",
@@ -96,7 +96,7 @@ def with_project(kind: str, proto: bytes, *, project: str) -> Any:  # noqa: ANN4
     """Return the message with every project name that it holds replaced by *project*."""
     message = protos.parse(kind, proto)
     for part in _parts(message):
-        if part.DESCRIPTOR.name in _WITH_PROJECT and part.project:
+        if part.DESCRIPTOR.name in WITH_PROJECT and part.project:
             part.project = project
     return message
 
@@ -198,9 +198,9 @@ def _parts(message: Message) -> Iterator[Any]:
 
 def _clear_noise(part: Any) -> None:  # noqa: ANN401 - a Feast message
     name = part.DESCRIPTOR.name
-    if name in _WITH_META:
+    if name in WITH_META:
         part.ClearField("meta")
-    if name not in _WITH_PROJECT:
+    if name not in WITH_PROJECT:
         return
     part.ClearField("project")
     if name == "DataSource" and part.type not in _CLASS_MATTERS:

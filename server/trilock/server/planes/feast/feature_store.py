@@ -7,7 +7,7 @@ throwaway copy of the registry, so that only the code below writes the real one.
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from trilock.server.domain.ports import (
     ViewState,
     Window,
 )
-from trilock.server.planes.feast import definitions, deploy
+from trilock.server.planes.feast import definitions, deploy, freeze
 from trilock.server.planes.feast.comparing import comparison_window, judge
 from trilock.server.planes.feast.config import (
     FeastConfig,
@@ -135,6 +135,22 @@ class FeastFeatureStore:
         """See FeatureStore."""
         with self._registry.reading() as session:
             return definition_digest(session.read(project, only=keys(capture)))
+
+    def freeze(self, *, owner: str, projects: Mapping[str, str]) -> None:
+        """See FeatureStore."""
+        with self._postgres().begin("write") as connection:
+            freeze.freeze(connection, owner=owner, projects=projects)
+
+    def frozen(self, *, owner: str) -> Mapping[str, str]:
+        """See FeatureStore."""
+        with self._postgres().begin("read") as connection:
+            return freeze.frozen(connection, owner=owner)
+
+    def _postgres(self) -> Database:
+        registry = self._registry
+        if not isinstance(registry, SqlRegistry) or not registry.database.is_postgres:
+            raise PreconditionError("only the projects of a registry on PostgreSQL can be frozen")
+        return registry.database
 
     def token(self, *, project: str) -> str:
         """See FeatureStore."""

@@ -111,6 +111,7 @@ class MemoryFeatureStore:
         self.available = True
         """False: every call ends in PlaneUnavailableError."""
         self._lock = threading.RLock()
+        self._frozen: dict[str, dict[str, str]] = {}
         self._projects: dict[str, _Project] = {}
         self._online: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
         self._sources: dict[str, list[_Row]] = {}
@@ -201,6 +202,16 @@ class MemoryFeatureStore:
         """See FeatureStore."""
         with self._transaction() as session:
             return definition_digest(session.read(project, only=keys(capture)))
+
+    def freeze(self, *, owner: str, projects: Mapping[str, str]) -> None:
+        """See FeatureStore."""
+        with self._transaction():
+            self._frozen[owner] = dict(projects)
+
+    def frozen(self, *, owner: str) -> Mapping[str, str]:
+        """See FeatureStore."""
+        with self._transaction():
+            return dict(self._frozen.get(owner, {}))
 
     def token(self, *, project: str) -> str:
         """See FeatureStore."""
