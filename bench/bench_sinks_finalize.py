@@ -15,11 +15,11 @@ TRILOCK_BENCH_ROWS sets another number of rows.
 # ruff: noqa: S608
 
 import multiprocessing
-import resource
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -121,7 +121,9 @@ def merge_elsewhere(url: str, epoch: int, told: "multiprocessing.connection.Conn
     """Merge in this process; tell the seconds and the most memory it had, in MB."""
     sink = register(url)
     took = seconds(lambda: sink_database(url).merge(sink, epoch=epoch))
-    told.send((took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    # getrusage would tell the most of the process that this one was forked from.
+    status = Path("/proc/self/status").read_text().split()
+    told.send((took, int(status[status.index("VmHWM:") + 1]) / 1024))
 
 
 def finalize(url: str, *, there: int, epoch: int) -> Finalize:

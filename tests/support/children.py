@@ -20,7 +20,11 @@ from typing import Final
 Sender = Connection
 """What a child of `messages` sends over."""
 
-_PRELOADED: Final = ("trilock.server.store.database", "trilock.server.planes.feast.jobs")
+_PRELOADED: Final = (
+    "trilock.server.store.database",
+    "trilock.server.planes.feast.jobs",
+    "tests.support.sink_world",
+)
 _DEADLINE: Final = 60.0
 _LOOK: Final = 0.01
 

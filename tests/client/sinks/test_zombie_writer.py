@@ -50,11 +50,13 @@ def _stopped_writer(world: SinkWorld, *, site: str) -> Iterator["subprocess.Pope
 
 
 @pytest.mark.parametrize("site", ["entered", "copy", "written"])
-@pytest.mark.parametrize("opening", ["open_staged", "open_direct"])
-def test_a_stopped_writer_is_fenced(world: SinkWorld, opening: str, site: str) -> None:
+@pytest.mark.parametrize("finalized", [False, True])
+def test_a_stopped_writer_is_fenced(world: SinkWorld, site: str, *, finalized: bool) -> None:
     world.sql(PREDICTIONS)
     sink, opened = register(world), database(world)
-    getattr(opened, opening)(sink, epoch=4)
+    opened.open_staged(sink, epoch=4)
+    if finalized:
+        opened.merge(sink, epoch=4)
 
     with _stopped_writer(world, site=site) as writer, ThreadPoolExecutor(1) as pool:
         pool.submit(opened.close, sink, epoch=4).result(timeout=_ROLLBACK_SECONDS)

@@ -1,8 +1,9 @@
 """Whatever order things happen in, the table is what a simple model says it is."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from tests.support.sink_world import (
 from trilock.client.sinks import SinkWriter, WriterFencedError
 from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import SinkError
+from trilock.server.domain.receipt import RowState
 from trilock.server.domain.sink import (
     MergeCounts,
     UndoCounts,
 )
+from trilock.server.sinks.connect import sink_records
 from trilock.server.sinks.sql_sink_database import SqlSinkDatabase
 
 Rows = dict[int, float]
@@ -39,6 +42,7 @@ class _Epoch:
     """What the table held when the epoch wrote the key."""
     mine: Rows = field(default_factory=dict)
     applied: set[int] = field(default_factory=set)
+    kept: set[int] = field(default_factory=set)
     undone: UndoCounts | None = None
     merged: MergeCounts | None = None
 
@@ -60,6 +64,7 @@ class _Model:
                 if not own:
                     epoch.before[key] = self.table.get(key)
                 epoch.applied.add(key)
+                epoch.kept.discard(key)
                 self.table[key] = value
             epoch.mine[key] = value
 
@@ -70,8 +75,10 @@ class _Model:
             replaced = fit & self.table.keys()
             self.table |= {key: epoch.mine[key] for key in fit}
             epoch.applied |= fit
-            kept = len(epoch.mine) - len(fit)
-            epoch.merged = MergeCounts(merged=len(fit), replaced=len(replaced), kept=kept)
+            epoch.kept = epoch.mine.keys() - fit
+            epoch.merged = MergeCounts(
+                merged=len(fit), replaced=len(replaced), kept=len(epoch.kept)
+            )
         epoch.state = EpochState.DIRECT
         return epoch.merged
 
@@ -93,6 +100,17 @@ class _Model:
             epoch.applied -= own
         return epoch.undone
 
+    def receipt(self, number: int) -> dict[int, RowState]:
+        return {key: self._row_state(self.epochs[number], key) for key in self.epochs[number].mine}
+
+    def _row_state(self, epoch: _Epoch, key: int) -> RowState:
+        if key not in epoch.applied:
+            return RowState.KEPT if key in epoch.kept else RowState.APART
+        if key not in self.table:
+            return RowState.GONE
+        same = self.table[key] == epoch.mine[key]
+        return RowState.PRESENT if same else RowState.REPLACED
+
     def apart(self, number: int) -> int:
         epoch = self.epochs[number]
         return len(epoch.mine.keys() - epoch.applied)
@@ -111,8 +129,13 @@ steps = st.one_of(
     st.tuples(st.just("merge"), epochs),
     st.tuples(st.just("close"), epochs),
     st.tuples(st.just("undo"), epochs),
+    st.tuples(st.just("crash"), st.sampled_from(["merge", "undo"]), epochs, st.integers(0, 9)),
 )
 openings = st.lists(st.sampled_from(["open_staged", "open_direct"]), min_size=2, max_size=2)
+
+
+class _CrashError(BaseException):
+    pass
 
 
 class _Run:
@@ -122,6 +145,7 @@ class _Run:
         self.world, self.first = world, first_epoch
         self.sink = register(world)
         self.database: SqlSinkDatabase = database(world, range_size=2)
+        self.records = sink_records(world.url)
         self.model = _Model()
         world.sql("DELETE FROM predictions")
         for number, opening in enumerate(openings):
@@ -154,7 +178,7 @@ class _Run:
         if self.model.epochs[number].state is EpochState.CLOSED:
             with pytest.raises(SinkError):
                 self.database.merge(self.sink, epoch=self.first + number)
-        elif self.model.epochs[number].state is EpochState.STAGED or self._was_merged(number):
+        elif self._may_merge(number):
             found = self.database.merge(self.sink, epoch=self.first + number)
             assert found == self.model.merge(number)
 
@@ -169,6 +193,29 @@ class _Run:
         self.close(number)
         assert self.database.undo(self.sink, epoch=self.first + number) == self.model.undo(number)
 
+    def crash(self, verb: str, number: int, site: int) -> None:
+        """Crash at the *site*th place of a merge or undo, then do it again, as a recovery does."""
+        state = self.model.epochs[number].state
+        if verb == "merge" and (state is EpochState.CLOSED or not self._may_merge(number)):
+            return
+        if verb == "undo":
+            self.close(number)
+        left = [site]
+
+        def checkpoint(_site: str) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise _CrashError
+
+        crashing = database(self.world, range_size=2, checkpoint=checkpoint)
+        with suppress(_CrashError):
+            getattr(crashing, verb)(self.sink, epoch=self.first + number)
+        getattr(self, verb)(number)
+
+    def _may_merge(self, number: int) -> bool:
+        is_staged = self.model.epochs[number].state is EpochState.STAGED
+        return is_staged or self._was_merged(number)
+
     def check(self) -> None:
         found = self.world.sql("SELECT flight, delay FROM predictions ORDER BY flight")
         assert found == sorted(self.model.table.items())
@@ -177,6 +224,13 @@ class _Run:
         for number in self.model.epochs:
             found = self.database.staged(self.sink, epoch=self.first + number)
             assert found.rows == self.model.apart(number)
+            receipt = {
+                row.key[0]: row.state
+                for row in self.records.written(self.sink, epoch=self.first + number)
+            }
+            assert receipt == self.model.receipt(number)
+            counted = self.records.receipt(self.sink, epoch=self.first + number).rows
+            assert counted == Counter(receipt.values())
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.sink_world import (
+    NAME,
     PREDICTIONS,
     SqliteSinkWorld,
     database,
@@ -13,9 +15,9 @@ from tests.support.sink_world import (
     register,
     write,
 )
-from trilock.client.sinks import BatchRejectedError
+from trilock.client.sinks import BatchRejectedError, SinkUnavailableError, SinkWriter
 from trilock.server.domain.errors import PlaneUnavailableError, SinkError
-from trilock.server.domain.sink import UndoCounts
+from trilock.server.domain.sink import MergeCounts, UndoCounts
 from trilock.server.sinks import sqlite_catalog
 from trilock.server.sinks.connect import sink_database
 
@@ -141,3 +143,40 @@ def test_foreign_keys_hold_though_sqlite_would_not_ask(world: SqliteSinkWorld) -
     write(world, [{"id": 1, "code": "EWR"}], epoch=4)
     with pytest.raises(BatchRejectedError, match="FOREIGN KEY"):
         write(world, [{"id": 2, "code": "ZZZ"}], epoch=4)
+
+
+def test_a_disk_that_is_full_costs_no_row(
+    world: SqliteSinkWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.sql(PREDICTIONS)
+    world.sql("INSERT INTO predictions VALUES (1, 10, 'old')")
+    sink, opened = register(world), database(world)
+    opened.open_staged(sink, epoch=4)
+    write(world, flights(f1=1.0), epoch=4)
+    rows = [{"flight": n, "delay": 1.0, "note": "x" * 100} for n in range(2, 2000)]
+    ((pages,),) = world.sql("PRAGMA page_count")
+    connect = sqlite3.connect
+
+    def full(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        return connection
+
+    with monkeypatch.context() as filled:
+        filled.setattr(sqlite3, "connect", full)
+        with (
+            SinkWriter(world.url, sink=NAME, epoch=4, patience=0.0) as writer,
+            pytest.raises(SinkUnavailableError, match="full"),
+        ):
+            writer.write(rows, batch_id="large")
+    left = opened.staged(sink, epoch=4).rows
+    written = write(world, rows, epoch=4, batch_id="large")
+    ((pages,),) = world.sql("PRAGMA page_count")
+    with monkeypatch.context() as filled:
+        filled.setattr(sqlite3, "connect", full)
+        with pytest.raises(PlaneUnavailableError, match="full"):
+            opened.merge(sink, epoch=4)
+    unmerged = world.sql("SELECT count(*) FROM predictions")
+
+    assert (left, written, unmerged) == (1, 1998, [(1,)])
+    assert opened.merge(sink, epoch=4) == MergeCounts(merged=1999, replaced=1, kept=0)

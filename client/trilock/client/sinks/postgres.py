@@ -193,7 +193,9 @@ def _translated() -> Iterator[None]:
         raise ConflictError(_text(error)) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise MissingTableError(_text(error)) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    # An internal error (a file that cannot grow, a standby that may not write) says nothing
+    # about the rows: the same batch may go in later.
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
         raise LostError(_text(error)) from error
     except psycopg.Error as error:
         raise RefusedError(_text(error)) from error
