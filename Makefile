@@ -28,7 +28,7 @@ test: setup ## Every test, on all cores
 	$(BIN)/pytest --numprocesses auto --dist loadfile --ignore tests/soak
 
 .PHONY: soak
-soak: setup ## The tests that take long: a fleet of eight through twenty rollbacks under load
+soak: setup ## The tests that take long: a fleet of eight through twenty rollbacks under load, a million bad rows
 	$(BIN)/pytest -s tests/soak
 
 .PHONY: quick

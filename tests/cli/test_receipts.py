@@ -5,7 +5,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,13 +32,20 @@ class Operator:
         return run
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A world whose second release wrote, was finalized, wrote again and was rolled back.
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """For tests that only look."""
+    with _served(tmp_path_factory.mktemp("receipts")) as served:
+        yield served
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[Served]:
+    """Yield a world whose second release wrote, was finalized, wrote again and was rolled back.
 
     Three of its four rows are out of the table again; one was changed by somebody.
     """
-    with served_world(tmp_path) as served:
+    with served_world(folder) as served:
         w = served.world
         w.register()
         w.release(w.record())
@@ -59,6 +66,83 @@ def served(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def trilock(served: Served, tmp_path: Path) -> Operator:
     return Operator(served, tmp_path, role="admin")
+
+
+class TestChanges:
+    """What changes something has a world of its own."""
+
+    @pytest.fixture
+    def served(self, tmp_path: Path) -> Iterator[Served]:
+        with _served(tmp_path) as served:
+            yield served
+
+    @pytest.fixture
+    def trilock(self, served: Served, tmp_path: Path) -> Operator:
+        return Operator(served, tmp_path, role="admin")
+
+    def test_quarantined_rows_are_replayed_into_the_same_file(
+        self, served: Served, trilock: Operator
+    ) -> None:
+        url = f"sqlite:///{served.world.warehouse}"
+        good = SinkWriter(
+            url, sink="models/delay/sinks/predictions", epoch=served.world.live().epoch
+        )
+
+        with Client(served.address, token_file=trilock.token) as client, good:
+            rows = quarantine_of(
+                client, "models/delay/releases/2", "predictions", connections={"warehouse": url}
+            )
+            for row in rows:
+                good.write([{**row, "delay": 0.0}])
+            with pytest.raises(InvalidError, match="the connections given are: lake"):
+                quarantine_of(
+                    client, "models/delay/releases/2", "predictions", connections={"lake": url}
+                )
+            with pytest.raises(InvalidError):
+                quarantine_of(client, "2", "predictions", connections=url)
+            with pytest.raises(NotFoundError):
+                quarantine_of(client, "models/delay/releases/9", "predictions", connections=url)
+
+        assert served.world.table() == {"UA1": 0.0, "UA2": 0.0, "UA3": 3.0, "UA4": 0.0}
+
+    def test_purge_says_first_and_deletes_then(self, served: Served, trilock: Operator) -> None:
+        url = f"sqlite:///{served.world.warehouse}"
+        said = trilock("sinks", "purge", "--release=2")
+        nothing_yet = trilock("sinks", "purge", "--yes")
+        purged = trilock("sinks", "purge", "--release=2", "--yes")
+        again = trilock("sinks", "purge", "--release=2", "--yes", "-o", "json")
+
+        assert "models/delay/releases/2" in said.out
+        assert said.err == "1 receipt would be purged: say --yes\n"
+        assert nothing_yet.err == "0 receipts purged\n"
+        assert purged.err == "1 receipt purged\n"
+        assert again.json == []
+        gone = trilock("sinks", "receipt", "2", code=1)
+        assert "was purged" in gone.err
+        assert trilock("sinks", "quarantine", "2", code=1).out == ""
+        with (
+            Client(served.address, token_file=trilock.token) as client,
+            pytest.raises(PreconditionError),
+        ):
+            quarantine_of(client, "models/delay/releases/2", "predictions", connections=url)
+
+    def test_what_ended_long_ago_is_purged(self, trilock: Operator) -> None:
+        run = trilock("sinks", "purge", "--older-than=0", "--yes", "-o", "json")
+
+        assert [each["release"] for each in run.json] == [
+            "models/delay/releases/1",
+            "models/delay/releases/2",
+        ]
+
+    def test_a_database_that_is_gone_is_said_and_is_no_success(
+        self, served: Served, trilock: Operator
+    ) -> None:
+        served.world.warehouse.rename(served.world.warehouse.with_suffix(".away"))
+
+        run = trilock("sinks", "receipt", "2", code=1)
+
+        assert "predictions" in run.out
+        assert "unable to open database file" in run.err
 
 
 def _sql(w: World, statement: str) -> None:
@@ -130,65 +214,10 @@ def test_what_is_in_quarantine_is_exported(trilock: Operator) -> None:
     assert as_csv == "flight,delay\nUA1,10.0\nUA2,20.0\nUA4,40.0\n"
 
 
-def test_quarantined_rows_are_replayed_into_the_same_file(
-    served: Served, trilock: Operator
-) -> None:
-    url = f"sqlite:///{served.world.warehouse}"
-    good = SinkWriter(url, sink="models/delay/sinks/predictions", epoch=served.world.live().epoch)
-
-    with Client(served.address, token_file=trilock.token) as client, good:
-        rows = quarantine_of(
-            client, "models/delay/releases/2", "predictions", connections={"warehouse": url}
-        )
-        for row in rows:
-            good.write([{**row, "delay": 0.0}])
-        with pytest.raises(InvalidError, match="the connections given are: lake"):
-            quarantine_of(
-                client, "models/delay/releases/2", "predictions", connections={"lake": url}
-            )
-        with pytest.raises(InvalidError):
-            quarantine_of(client, "2", "predictions", connections=url)
-        with pytest.raises(NotFoundError):
-            quarantine_of(client, "models/delay/releases/9", "predictions", connections=url)
-
-    assert served.world.table() == {"UA1": 0.0, "UA2": 0.0, "UA3": 3.0, "UA4": 0.0}
-
-
-def test_purge_says_first_and_deletes_then(served: Served, trilock: Operator) -> None:
-    url = f"sqlite:///{served.world.warehouse}"
-    said = trilock("sinks", "purge", "--release=2")
-    nothing_yet = trilock("sinks", "purge", "--yes")
-    purged = trilock("sinks", "purge", "--release=2", "--yes")
-    again = trilock("sinks", "purge", "--release=2", "--yes", "-o", "json")
-
-    assert "models/delay/releases/2" in said.out
-    assert said.err == "1 receipt would be purged: say --yes\n"
-    assert nothing_yet.err == "0 receipts purged\n"
-    assert purged.err == "1 receipt purged\n"
-    assert again.json == []
-    gone = trilock("sinks", "receipt", "2", code=1)
-    assert "was purged" in gone.err
-    assert trilock("sinks", "quarantine", "2", code=1).out == ""
-    with (
-        Client(served.address, token_file=trilock.token) as client,
-        pytest.raises(PreconditionError),
-    ):
-        quarantine_of(client, "models/delay/releases/2", "predictions", connections=url)
-
-
 def test_what_is_live_is_not_purged(trilock: Operator) -> None:
     run = trilock("sinks", "purge", "--release=3", "--yes", code=3)
 
     assert "models/delay/releases/3 is FINALIZED: it cannot be purged" in run.err
-
-
-def test_what_ended_long_ago_is_purged(trilock: Operator) -> None:
-    run = trilock("sinks", "purge", "--older-than=0", "--yes", "-o", "json")
-
-    assert [each["release"] for each in run.json] == [
-        "models/delay/releases/1",
-        "models/delay/releases/2",
-    ]
 
 
 @pytest.mark.parametrize("command", ["receipt", "quarantine"])
@@ -200,17 +229,6 @@ def test_what_does_not_exist_is_named(trilock: Operator, command: str) -> None:
     assert "models/delay/releases/9 does not exist" in no_release.err
     assert "models/delay/sinks/other does not exist" in no_sink.err
     assert "two" in malformed.err
-
-
-def test_a_database_that_is_gone_is_said_and_is_no_success(
-    served: Served, trilock: Operator
-) -> None:
-    served.world.warehouse.rename(served.world.warehouse.with_suffix(".away"))
-
-    run = trilock("sinks", "receipt", "2", code=1)
-
-    assert "predictions" in run.out
-    assert "unable to open database file" in run.err
 
 
 def test_serving_processes_see_numbers_and_no_rows(served: Served, tmp_path: Path) -> None:

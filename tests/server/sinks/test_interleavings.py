@@ -302,7 +302,7 @@ def test_sqlite_does_what_the_model_does(
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, suppress_health_check=[shared_database])
+@settings(max_examples=20, deadline=None, suppress_health_check=[shared_database])
 @given(openings=openings, script=scripts)
 @example(
     openings=["open_staged", "open_direct"],

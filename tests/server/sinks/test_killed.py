@@ -57,7 +57,7 @@ def test_the_next_process_finishes(world: SinkWorld, verb: str) -> None:
     world.sql(PREDICTIONS)
     sink, opened = register(world), database(world)
     world.sql("INSERT INTO predictions VALUES (1, 10, 'old'), (2, 20, 'old'), (9, 90, 'old')")
-    ended = DIED
+    ended: int | None = DIED
     site = 0
     while ended == DIED:
         epoch = 4 + site

@@ -51,8 +51,10 @@ def test_a_server_that_stops_in_the_middle_of_a_merge(folder: Path) -> None:
     stopped: list[str] = []
 
     def checkpoint(site: str) -> None:
+        if site == "merge:merged":
+            stopped.append(site)
         # In the second range, when its rows are in and nothing of it is committed.
-        if site == "merge:merged" and stopped.append(site) is None and len(stopped) == 2:
+        if len(stopped) == 2 and site == "merge:merged":
             _stop_at_once(folder)
 
     try:

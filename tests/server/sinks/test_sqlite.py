@@ -158,7 +158,7 @@ def test_a_disk_that_is_full_costs_no_row(
     connect = sqlite3.connect
 
     def full(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
+        connection: sqlite3.Connection = connect(*arguments, **options)
         connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         return connection
 
