@@ -66,6 +66,7 @@ def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequ
     """Yield what hangs on *alias*, a line each, with the lines below it."""
     if alias.HasField("soaked"):
         yield f"soak       {_soak(alias, now=now)}", ()
+    yield from _trials(alias, now=now)
     yield f"target     {_target(alias, now=now)}", alias.readiness.problems
     if alias.HasField("fallback"):
         line = f"fallback   {_fallback(alias.fallback, now=now)}"
@@ -87,6 +88,13 @@ def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequ
         yield f"sink       {_sink(sink)}", ()
     for waiver in alias.waivers:
         yield f"waiver     {_waiver(waiver)}", ()
+
+
+def _trials(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequence[str]]]:
+    if alias.HasField("canary"):
+        yield f"canary     {alias.canary_percent} % to {_release(alias.canary, now=now)}", ()
+    if alias.HasField("shadow"):
+        yield f"shadow     {_release(alias.shadow, now=now)}", ()
 
 
 def fleet_line(fleet: Fleet) -> str:

@@ -40,6 +40,7 @@ _RUNS_USER_CODE: Final = frozenset(
         "/trilock.v1.DriftService/Adopt",
         "/trilock.v1.PipelineService/CheckoutPipeline",
         "/trilock.v1.PipelineService/GetPipeline",
+        "/trilock.v1.ReleaseService/Advance",
         "/trilock.v1.ReleaseService/PlanPromotion",
         "/trilock.v1.ReleaseService/Promote",
     }

@@ -25,7 +25,7 @@ from trilock.client.errors import (
     TrilockError,
     UnresolvedError,
 )
-from trilock.client.live import LiveBundle
+from trilock.client.live import LiveBundle, ServingBundle
 from trilock.client.names import alias_resource, short_alias
 
 OnChange = Callable[[LiveBundle], None]
@@ -132,6 +132,16 @@ class Memory:
             InvalidError: It is malformed, or not one that the resolver follows.
         """
         return self._live.get(self.full_name(alias))
+
+    def route(self, key: str | bytes, alias: str | None = None) -> ServingBundle:
+        """Return what the request of *key* gets: the live bundle, or the canary.
+
+        From memory, and sticky. See `LiveBundle.route`.
+
+        Raises:
+            As `current`.
+        """
+        return self.current(alias).route(key)
 
     def snapshot(self) -> dict[str, LiveBundle]:
         """Return every live bundle that is known, by the full name of its alias."""

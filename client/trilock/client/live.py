@@ -5,17 +5,27 @@ Immutable, hashable, picklable, and they compare by value.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct, Value
 
     from trilock.v1 import serving_pb2
 
-_STATES = ("UNSPECIFIED", "SOAKING", "FINALIZING", "FINALIZED", "SUPERSEDED", "ROLLED_BACK")
+_STATES = (
+    "UNSPECIFIED",
+    "SOAKING",
+    "FINALIZING",
+    "FINALIZED",
+    "SUPERSEDED",
+    "ROLLED_BACK",
+    "CANARY",
+    "SHADOW",
+)
 """By number in ReleaseState; importing the enum's module costs more than this line."""
 
 
@@ -74,11 +84,32 @@ class LiveBundle(ServingBundle):
     """Why, in their own words."""
     incident: str
     """Id of an incident in the user's own system, if the change was made for one."""
+    canary: ServingBundle | None = None
+    """What `canary_percent` of the requests get instead, if there is a canary."""
+    canary_percent: int = 0
+    """From 1 to 99 while there is a canary."""
+    shadow: ServingBundle | None = None
+    """What gets a copy of the requests, and whose answers nobody sees, if there is one."""
 
     @property
     def position(self) -> tuple[int, int]:
         """What orders live bundles of one alias: generation, then revision."""
         return (self.generation, self.revision)
+
+    def route(self, key: str | bytes) -> ServingBundle:
+        """Return what the request of *key* gets: this very value, or its canary.
+
+        Sticky: one key gets the same for as long as the weights stay. A canary that
+        grows takes keys from the live bundle only, and one that shrinks gives back only
+        what it took. Another canary draws other keys.
+
+        Args:
+            key: Of whom, or of what, the request is: a user, a session, a flight.
+        """
+        canary = self.canary
+        if canary is None:
+            return self
+        return canary if bucket(key, salt=canary.release) < self.canary_percent else self
 
     @classmethod
     def from_live(cls, message: serving_pb2.LiveBundle) -> Self:
@@ -95,13 +126,17 @@ class LiveBundle(ServingBundle):
             principal=message.cause.principal,
             reason=message.cause.reason,
             incident=message.cause.incident,
+            canary=_optional(message, "canary"),
+            canary_percent=message.canary_percent,
+            shadow=_optional(message, "shadow"),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` understands."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        standby = self.standby
-        own["standby"] = standby and {f.name: getattr(standby, f.name) for f in fields(standby)}
+        for name in _OTHERS:
+            other = own[name]
+            own[name] = other and {f.name: getattr(other, f.name) for f in fields(other)}
         return own
 
     @classmethod
@@ -111,8 +146,30 @@ class LiveBundle(ServingBundle):
         Raises:
             TypeError: It is from another version of this class.
         """
-        standby = data.get("standby")
-        return cls(**{**data, "standby": None if standby is None else ServingBundle(**standby)})
+        others = {name: data.get(name) for name in _OTHERS}
+        return cls(
+            **{
+                **data,
+                **{name: other and ServingBundle(**other) for name, other in others.items()},
+            }
+        )
+
+
+_OTHERS = ("standby", "canary", "shadow")
+"""Fields of a live bundle that are serving bundles of their own."""
+
+
+def bucket(key: str | bytes, *, salt: str) -> float:
+    """Return where in [0, 100) *key* falls: evenly, and the same in every process."""
+    text = key.encode() if isinstance(key, str) else key
+    digest = hashlib.blake2b(text, digest_size=8, key=salt.encode()[:64]).digest()
+    return int.from_bytes(digest) * 100 / 2**64
+
+
+def _optional(
+    message: serving_pb2.LiveBundle, name: Literal["canary", "shadow"]
+) -> ServingBundle | None:
+    return ServingBundle.from_proto(getattr(message, name)) if message.HasField(name) else None
 
 
 def _bundle_fields(message: serving_pb2.ServingBundle) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""promote, finalize: forward, in two steps."""
+"""promote, advance, finalize: forward, in two steps or more."""
 
 import time
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ from trilock.client.errors import IncompatibleError, UndecidableError
 from trilock.client.names import short_alias
 from trilock.v1.check_service_pb2 import CheckRequest
 from trilock.v1.release_service_pb2 import (
+    AdvanceRequest,
     Companion,
     FinalizeRequest,
     GetAliasRequest,
@@ -45,6 +46,7 @@ _Timeout = Annotated[float, typer.Option(min=0, help=TIMEOUT_HELP)]
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
     app.command(cls=Command)(promote)
+    app.command(cls=Command)(advance)
     app.command(cls=Command)(finalize)
 
 
@@ -68,6 +70,19 @@ def promote(
             show_default=False,
         ),
     ] = "",
+    canary: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=99,
+            metavar="PERCENT",
+            help="Only for so many of a hundred requests, beside what is live.",
+            show_default=False,
+        ),
+    ] = 0,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Only for a copy of the requests.")
+    ] = False,
     dry_run: DryRun = False,
     wait: Wait = True,
     timeout: _Timeout = PROMOTE_TIMEOUT_S,
@@ -97,6 +112,8 @@ def promote(
             accept_unready=accept_unready,
             request_id=new_request_id(),
             validate_only=dry_run,
+            canary_percent=canary,
+            shadow=shadow,
         )
         if deadline is not None:
             request.deadline.FromNanoseconds(int(deadline * 1e9))
@@ -117,9 +134,11 @@ def promote(
             )
         if followed is None:
             return
+        what = f"gets {canary} % of the requests of" if canary else "is live on"
+        what = "gets a copy of the requests of" if shadow else what
         if output is Format.TABLE:
             live = [
-                f"bundle {last(bundle_)} is live on {short_alias(alias_)}"
+                f"bundle {last(bundle_)} {what} {short_alias(alias_)}"
                 for alias_, bundle_ in _subjects(request)
             ]
             write(f"{', '.join(live)}: {seconds(followed)}")
@@ -127,7 +146,50 @@ def promote(
             _say_what_follows(session, companion.alias)
     for alias_, _ in _subjects(request):
         short = short_alias(alias_)
-        say(f"next: trilock finalize {short}, or trilock rollback {short}")
+        go_on = "" if shadow else f"trilock finalize {short}, or "
+        go_on = f"trilock advance PERCENT {short}, or " if canary else go_on
+        say(f"next: {go_on}trilock rollback {short}")
+
+
+def advance(
+    context: typer.Context,
+    percent: Annotated[
+        int, typer.Argument(min=1, max=100, metavar="PERCENT", help="Of a hundred requests.")
+    ],
+    alias: AliasArgument = None,
+    *,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    wait: Wait = True,
+    timeout: _Timeout = PROMOTE_TIMEOUT_S,
+    output: Output = Format.TABLE,
+) -> None:
+    """Give the canary another share of the requests.
+
+    At 100 it goes live, and its soak begins.
+    """
+    with connected(context) as session:
+        request = AdvanceRequest(
+            alias=session.names.alias(alias),
+            percent=percent,
+            reason=reason,
+            request_id=new_request_id(),
+            validate_only=dry_run,
+        )
+        short = short_alias(request.alias)
+        begun = time.monotonic()
+        response = session.client.releases.Advance(request)
+        if dry_run:
+            say(f"the canary of {short} can be given {percent} %")
+            return
+        followed = finish(
+            session, response.operation, wait=wait, timeout=timeout, output=output, begun=begun
+        )
+    if followed is not None and output is Format.TABLE:
+        bundle = last(followed.operation.bundle)
+        all_of_it = percent == 100  # noqa: PLR2004 - of a hundred
+        what = "is live on" if all_of_it else f"gets {percent} % of the requests of"
+        write(f"bundle {bundle} {what} {short}: {seconds(followed)}")
 
 
 def finalize(

@@ -44,6 +44,14 @@ class _ReleaseStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     """RELEASE_STATE_SUPERSEDED was followed by another promotion."""
     RELEASE_STATE_ROLLED_BACK: _ReleaseState.ValueType  # 5
     """RELEASE_STATE_ROLLED_BACK was taken back."""
+    RELEASE_STATE_CANARY: _ReleaseState.ValueType  # 6
+    """RELEASE_STATE_CANARY gets a share of the requests beside the live release, with
+    its writes kept in staging tables.
+    """
+    RELEASE_STATE_SHADOW: _ReleaseState.ValueType  # 7
+    """RELEASE_STATE_SHADOW gets a copy of the requests, with its writes kept in staging
+    tables.
+    """
 
 class ReleaseState(_ReleaseState, metaclass=_ReleaseStateEnumTypeWrapper):
     """ReleaseState is where a release is in its life."""
@@ -60,6 +68,14 @@ RELEASE_STATE_SUPERSEDED: ReleaseState.ValueType  # 4
 """RELEASE_STATE_SUPERSEDED was followed by another promotion."""
 RELEASE_STATE_ROLLED_BACK: ReleaseState.ValueType  # 5
 """RELEASE_STATE_ROLLED_BACK was taken back."""
+RELEASE_STATE_CANARY: ReleaseState.ValueType  # 6
+"""RELEASE_STATE_CANARY gets a share of the requests beside the live release, with
+its writes kept in staging tables.
+"""
+RELEASE_STATE_SHADOW: ReleaseState.ValueType  # 7
+"""RELEASE_STATE_SHADOW gets a copy of the requests, with its writes kept in staging
+tables.
+"""
 global___ReleaseState = ReleaseState
 
 class _ReleaseKind:
@@ -452,12 +468,17 @@ class Alias(google.protobuf.message.Message):
     FALLBACK_FIELD_NUMBER: builtins.int
     FEATURES_FIELD_NUMBER: builtins.int
     FLEET_FIELD_NUMBER: builtins.int
+    CANARY_FIELD_NUMBER: builtins.int
+    CANARY_PERCENT_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
     name: builtins.str
     """name is `models/{model}/aliases/{alias}`."""
     etag: builtins.str
     """etag changes with every change of the alias."""
     operation: builtins.str
     """operation is the operation that is not done yet; empty if there is none."""
+    canary_percent: builtins.int
+    """canary_percent is from 1 to 99 while there is a canary, and 0 otherwise."""
     @property
     def live(self) -> global___Release:
         """live is the live release."""
@@ -510,6 +531,16 @@ class Alias(google.protobuf.message.Message):
     def fleet(self) -> trilock.v1.fleet_pb2.Fleet:
         """fleet is what the processes that serve it make of its present revision."""
 
+    @property
+    def canary(self) -> global___Release:
+        """canary is the release that gets canary_percent of the requests; unset if there
+        is none.
+        """
+
+    @property
+    def shadow(self) -> global___Release:
+        """shadow is the release that gets a copy of the requests; unset if there is none."""
+
     def __init__(
         self,
         *,
@@ -527,9 +558,12 @@ class Alias(google.protobuf.message.Message):
         fallback: global___Fallback | None = ...,
         features: collections.abc.Iterable[global___FeatureState] | None = ...,
         fleet: trilock.v1.fleet_pb2.Fleet | None = ...,
+        canary: global___Release | None = ...,
+        canary_percent: builtins.int = ...,
+        shadow: global___Release | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "readiness", b"readiness", "soaked", b"soaked", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "features", b"features", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "soaked", b"soaked", "target", b"target", "waivers", b"waivers"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["canary", b"canary", "fallback", b"fallback", "fleet", b"fleet", "hold", b"hold", "live", b"live", "readiness", b"readiness", "shadow", b"shadow", "soaked", b"soaked", "target", b"target"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["canary", b"canary", "canary_percent", b"canary_percent", "drifts", b"drifts", "etag", b"etag", "fallback", b"fallback", "features", b"features", "fleet", b"fleet", "hold", b"hold", "live", b"live", "name", b"name", "operation", b"operation", "planes", b"planes", "readiness", b"readiness", "shadow", b"shadow", "soaked", b"soaked", "target", b"target", "waivers", b"waivers"]) -> None: ...
 
 global___Alias = Alias
 

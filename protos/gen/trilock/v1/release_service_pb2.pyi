@@ -246,6 +246,8 @@ class PromoteRequest(google.protobuf.message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     DEADLINE_FIELD_NUMBER: builtins.int
     COMPANIONS_FIELD_NUMBER: builtins.int
+    CANARY_PERCENT_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     bundle: builtins.str
@@ -264,6 +266,12 @@ class PromoteRequest(google.protobuf.message.Message):
     """request_id makes a repeat harmless."""
     validate_only: builtins.bool
     """validate_only checks everything and starts nothing."""
+    canary_percent: builtins.int
+    """canary_percent makes the bundle a canary, for so many of a hundred requests,
+    instead of live: from 1 to 99; 0 for none.
+    """
+    shadow: builtins.bool
+    """shadow makes the bundle a shadow instead of live. Not with canary_percent."""
     @property
     def feature_window(self) -> global___FeatureWindow:
         """feature_window is what the bundle's feature project is filled with before
@@ -297,9 +305,11 @@ class PromoteRequest(google.protobuf.message.Message):
         validate_only: builtins.bool = ...,
         deadline: google.protobuf.duration_pb2.Duration | None = ...,
         companions: collections.abc.Iterable[global___Companion] | None = ...,
+        canary_percent: builtins.int = ...,
+        shadow: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["deadline", b"deadline", "feature_window", b"feature_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "companions", b"companions", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "canary_percent", b"canary_percent", "companions", b"companions", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "shadow", b"shadow", "validate_only", b"validate_only"]) -> None: ...
 
 global___PromoteRequest = PromoteRequest
 
@@ -951,3 +961,62 @@ class ListReleasesResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "releases", b"releases"]) -> None: ...
 
 global___ListReleasesResponse = ListReleasesResponse
+
+@typing.final
+class AdvanceRequest(google.protobuf.message.Message):
+    """AdvanceRequest says what share a canary gets."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    PERCENT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    percent: builtins.int
+    """percent is its share of a hundred requests, from 1 to 100."""
+    reason: builtins.str
+    """reason is why. Recorded."""
+    etag: builtins.str
+    """etag is the alias's; empty for whatever it is."""
+    request_id: builtins.str
+    """request_id makes a repeat harmless."""
+    validate_only: builtins.bool
+    """validate_only checks everything and changes nothing."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        percent: builtins.int = ...,
+        reason: builtins.str = ...,
+        etag: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "etag", b"etag", "percent", b"percent", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___AdvanceRequest = AdvanceRequest
+
+@typing.final
+class AdvanceResponse(google.protobuf.message.Message):
+    """AdvanceResponse is the operation that does it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: builtins.int
+    @property
+    def operation(self) -> trilock.v1.operation_pb2.Operation:
+        """operation goes on by itself; unset for validate_only."""
+
+    def __init__(
+        self,
+        *,
+        operation: trilock.v1.operation_pb2.Operation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["operation", b"operation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["operation", b"operation"]) -> None: ...
+
+global___AdvanceResponse = AdvanceResponse

@@ -33,6 +33,11 @@ class ReleaseServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.PromoteRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_release__service__pb2.PromoteResponse.FromString,
                 )
+        self.Advance = channel.unary_unary(
+                '/trilock.v1.ReleaseService/Advance',
+                request_serializer=trilock_dot_v1_dot_release__service__pb2.AdvanceRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_release__service__pb2.AdvanceResponse.FromString,
+                )
         self.Finalize = channel.unary_unary(
                 '/trilock.v1.ReleaseService/Finalize',
                 request_serializer=trilock_dot_v1_dot_release__service__pb2.FinalizeRequest.SerializeToString,
@@ -131,6 +136,20 @@ class ReleaseServiceServicer(object):
         - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
         - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Advance(self, request, context):
+        """Advance gives the canary another share of the requests. At 100 it goes live, and
+        its soak begins.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
+        - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+        - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+        - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,6 +306,11 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     request_deserializer=trilock_dot_v1_dot_release__service__pb2.PromoteRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_release__service__pb2.PromoteResponse.SerializeToString,
             ),
+            'Advance': grpc.unary_unary_rpc_method_handler(
+                    servicer.Advance,
+                    request_deserializer=trilock_dot_v1_dot_release__service__pb2.AdvanceRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_release__service__pb2.AdvanceResponse.SerializeToString,
+            ),
             'Finalize': grpc.unary_unary_rpc_method_handler(
                     servicer.Finalize,
                     request_deserializer=trilock_dot_v1_dot_release__service__pb2.FinalizeRequest.FromString,
@@ -409,6 +433,23 @@ class ReleaseService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/Promote',
             trilock_dot_v1_dot_release__service__pb2.PromoteRequest.SerializeToString,
             trilock_dot_v1_dot_release__service__pb2.PromoteResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Advance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.ReleaseService/Advance',
+            trilock_dot_v1_dot_release__service__pb2.AdvanceRequest.SerializeToString,
+            trilock_dot_v1_dot_release__service__pb2.AdvanceResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -57,6 +57,20 @@ class ReleaseServiceStub:
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
     """
 
+    Advance: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.AdvanceRequest,
+        trilock.v1.release_service_pb2.AdvanceResponse,
+    ]
+    """Advance gives the canary another share of the requests. At 100 it goes live, and
+    its soak begins.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
+    - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+    - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+    - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
+    """
+
     Finalize: grpc.UnaryUnaryMultiCallable[
         trilock.v1.release_service_pb2.FinalizeRequest,
         trilock.v1.release_service_pb2.FinalizeResponse,
@@ -225,6 +239,20 @@ class ReleaseServiceAsyncStub:
     - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
     - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+    """
+
+    Advance: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.release_service_pb2.AdvanceRequest,
+        trilock.v1.release_service_pb2.AdvanceResponse,
+    ]
+    """Advance gives the canary another share of the requests. At 100 it goes live, and
+    its soak begins.
+
+    Errors include:
+    - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
+    - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+    - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+    - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
     """
 
     Finalize: grpc.aio.UnaryUnaryMultiCallable[
@@ -401,6 +429,22 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
         - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
         - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
+        """
+
+    @abc.abstractmethod
+    def Advance(
+        self,
+        request: trilock.v1.release_service_pb2.AdvanceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.release_service_pb2.AdvanceResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.AdvanceResponse]]:
+        """Advance gives the canary another share of the requests. At 100 it goes live, and
+        its soak begins.
+
+        Errors include:
+        - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
+        - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+        - ABORTED (STALE_ETAG): the alias changed since the caller looked.
+        - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
         """
 
     @abc.abstractmethod

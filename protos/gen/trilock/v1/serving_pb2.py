@@ -16,7 +16,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from trilock.v1 import release_pb2 as trilock_dot_v1_dot_release__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18trilock/v1/serving.proto\x12\ntrilock.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x18trilock/v1/release.proto\"\xf3\x01\n\rServingBundle\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\x18\n\x10registered_model\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x17\n\x0f\x66\x65\x61ture_project\x18\x05 \x01(\t\x12\x17\n\x0f\x66\x65\x61ture_service\x18\x06 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x07 \x01(\t\x12\x12\n\nsink_epoch\x18\x08 \x01(\x03\x12/\n\x0eserving_config\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\"\xe1\x01\n\nLiveBundle\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\'\n\x04live\x18\x02 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\x12*\n\x07standby\x18\x03 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.trilock.v1.ReleaseState\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12 \n\x05\x63\x61use\x18\x07 \x01(\x0b\x32\x11.trilock.v1.Causeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18trilock/v1/serving.proto\x12\ntrilock.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x18trilock/v1/release.proto\"\xf3\x01\n\rServingBundle\x12\x0e\n\x06\x62undle\x18\x01 \x01(\t\x12\x0f\n\x07release\x18\x02 \x01(\t\x12\x18\n\x10registered_model\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x17\n\x0f\x66\x65\x61ture_project\x18\x05 \x01(\t\x12\x17\n\x0f\x66\x65\x61ture_service\x18\x06 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x07 \x01(\t\x12\x12\n\nsink_epoch\x18\x08 \x01(\x03\x12/\n\x0eserving_config\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\"\xcf\x02\n\nLiveBundle\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\'\n\x04live\x18\x02 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\x12*\n\x07standby\x18\x03 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.trilock.v1.ReleaseState\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12 \n\x05\x63\x61use\x18\x07 \x01(\x0b\x32\x11.trilock.v1.Cause\x12)\n\x06\x63\x61nary\x18\x08 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\x12\x16\n\x0e\x63\x61nary_percent\x18\t \x01(\x05\x12)\n\x06shadow\x18\n \x01(\x0b\x32\x19.trilock.v1.ServingBundleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,5 +26,5 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_SERVINGBUNDLE']._serialized_start=97
   _globals['_SERVINGBUNDLE']._serialized_end=340
   _globals['_LIVEBUNDLE']._serialized_start=343
-  _globals['_LIVEBUNDLE']._serialized_end=568
+  _globals['_LIVEBUNDLE']._serialized_end=678
 # @@protoc_insertion_point(module_scope)

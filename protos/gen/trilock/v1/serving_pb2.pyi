@@ -80,6 +80,9 @@ class LiveBundle(google.protobuf.message.Message):
     REVISION_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
     CAUSE_FIELD_NUMBER: builtins.int
+    CANARY_FIELD_NUMBER: builtins.int
+    CANARY_PERCENT_FIELD_NUMBER: builtins.int
+    SHADOW_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`."""
     state: trilock.v1.release_pb2.ReleaseState.ValueType
@@ -90,6 +93,8 @@ class LiveBundle(google.protobuf.message.Message):
     """generation orders revisions before all else: it grows when a database is
     restored from a copy.
     """
+    canary_percent: builtins.int
+    """canary_percent is from 1 to 99 while there is a canary, and 0 otherwise."""
     @property
     def live(self) -> global___ServingBundle:
         """live is what to serve."""
@@ -102,6 +107,18 @@ class LiveBundle(google.protobuf.message.Message):
     def cause(self) -> trilock.v1.release_pb2.Cause:
         """cause is who made the last change, and why."""
 
+    @property
+    def canary(self) -> global___ServingBundle:
+        """canary is what canary_percent of the requests get instead of live. Unset if
+        there is none.
+        """
+
+    @property
+    def shadow(self) -> global___ServingBundle:
+        """shadow is what gets a copy of the requests, and whose answers nobody sees.
+        Unset if there is none.
+        """
+
     def __init__(
         self,
         *,
@@ -112,8 +129,11 @@ class LiveBundle(google.protobuf.message.Message):
         revision: builtins.int = ...,
         generation: builtins.int = ...,
         cause: trilock.v1.release_pb2.Cause | None = ...,
+        canary: global___ServingBundle | None = ...,
+        canary_percent: builtins.int = ...,
+        shadow: global___ServingBundle | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["cause", b"cause", "live", b"live", "standby", b"standby"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "cause", b"cause", "generation", b"generation", "live", b"live", "revision", b"revision", "standby", b"standby", "state", b"state"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["canary", b"canary", "cause", b"cause", "live", b"live", "shadow", b"shadow", "standby", b"standby"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "canary", b"canary", "canary_percent", b"canary_percent", "cause", b"cause", "generation", b"generation", "live", b"live", "revision", b"revision", "shadow", b"shadow", "standby", b"standby", "state", b"state"]) -> None: ...
 
 global___LiveBundle = LiveBundle

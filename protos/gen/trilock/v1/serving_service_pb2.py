@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from trilock.v1 import serving_pb2 as trilock_dot_v1_dot_serving__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trilock/v1/serving_service.proto\x12\ntrilock.v1\x1a\x18trilock/v1/serving.proto\"5\n\x0eResolveRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x14\n\x0cmin_revision\x18\x02 \x01(\x03\">\n\x0fResolveResponse\x12+\n\x0blive_bundle\x18\x01 \x01(\x0b\x32\x16.trilock.v1.LiveBundle\"K\n\x0cWatchRequest\x12\x0f\n\x07\x61liases\x18\x01 \x03(\t\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\x12\x12\n\ngeneration\x18\x03 \x01(\x03\"u\n\rWatchResponse\x12,\n\x0clive_bundles\x18\x01 \x03(\x0b\x32\x16.trilock.v1.LiveBundle\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x10\n\x08snapshot\x18\x04 \x01(\x08\x32\x94\x01\n\x0eServingService\x12\x42\n\x07Resolve\x12\x1a.trilock.v1.ResolveRequest\x1a\x1b.trilock.v1.ResolveResponse\x12>\n\x05Watch\x12\x18.trilock.v1.WatchRequest\x1a\x19.trilock.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trilock/v1/serving_service.proto\x12\ntrilock.v1\x1a\x18trilock/v1/serving.proto\"E\n\x0eResolveRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x14\n\x0cmin_revision\x18\x02 \x01(\x03\x12\x0e\n\x06\x62undle\x18\x03 \x01(\t\"i\n\x0fResolveResponse\x12+\n\x0blive_bundle\x18\x01 \x01(\x0b\x32\x16.trilock.v1.LiveBundle\x12)\n\x06pinned\x18\x02 \x01(\x0b\x32\x19.trilock.v1.ServingBundle\"K\n\x0cWatchRequest\x12\x0f\n\x07\x61liases\x18\x01 \x03(\t\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\x12\x12\n\ngeneration\x18\x03 \x01(\x03\"u\n\rWatchResponse\x12,\n\x0clive_bundles\x18\x01 \x03(\x0b\x32\x16.trilock.v1.LiveBundle\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x10\n\x08snapshot\x18\x04 \x01(\x08\x32\x94\x01\n\x0eServingService\x12\x42\n\x07Resolve\x12\x1a.trilock.v1.ResolveRequest\x1a\x1b.trilock.v1.ResolveResponse\x12>\n\x05Watch\x12\x18.trilock.v1.WatchRequest\x1a\x19.trilock.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,13 +23,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.serving_service_
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_RESOLVEREQUEST']._serialized_start=74
-  _globals['_RESOLVEREQUEST']._serialized_end=127
-  _globals['_RESOLVERESPONSE']._serialized_start=129
-  _globals['_RESOLVERESPONSE']._serialized_end=191
-  _globals['_WATCHREQUEST']._serialized_start=193
-  _globals['_WATCHREQUEST']._serialized_end=268
-  _globals['_WATCHRESPONSE']._serialized_start=270
-  _globals['_WATCHRESPONSE']._serialized_end=387
-  _globals['_SERVINGSERVICE']._serialized_start=390
-  _globals['_SERVINGSERVICE']._serialized_end=538
+  _globals['_RESOLVEREQUEST']._serialized_end=143
+  _globals['_RESOLVERESPONSE']._serialized_start=145
+  _globals['_RESOLVERESPONSE']._serialized_end=250
+  _globals['_WATCHREQUEST']._serialized_start=252
+  _globals['_WATCHREQUEST']._serialized_end=327
+  _globals['_WATCHRESPONSE']._serialized_start=329
+  _globals['_WATCHRESPONSE']._serialized_end=446
+  _globals['_SERVINGSERVICE']._serialized_start=449
+  _globals['_SERVINGSERVICE']._serialized_end=597
 # @@protoc_insertion_point(module_scope)

@@ -21,17 +21,23 @@ class ResolveRequest(google.protobuf.message.Message):
 
     ALIAS_FIELD_NUMBER: builtins.int
     MIN_REVISION_FIELD_NUMBER: builtins.int
+    BUNDLE_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     min_revision: builtins.int
     """min_revision is the least revision the answer must be of: read your writes."""
+    bundle: builtins.str
+    """bundle asks for a bundle by name, besides the live one: for shadow and replay.
+    It is of the alias's model.
+    """
     def __init__(
         self,
         *,
         alias: builtins.str = ...,
         min_revision: builtins.int = ...,
+        bundle: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "min_revision", b"min_revision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "min_revision", b"min_revision"]) -> None: ...
 
 global___ResolveRequest = ResolveRequest
 
@@ -42,17 +48,25 @@ class ResolveResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     LIVE_BUNDLE_FIELD_NUMBER: builtins.int
+    PINNED_FIELD_NUMBER: builtins.int
     @property
     def live_bundle(self) -> trilock.v1.serving_pb2.LiveBundle:
         """live_bundle is always set."""
+
+    @property
+    def pinned(self) -> trilock.v1.serving_pb2.ServingBundle:
+        """pinned is the bundle that was asked for by name; unset if none was. It has no
+        release and no sink epoch: what it predicts is written nowhere.
+        """
 
     def __init__(
         self,
         *,
         live_bundle: trilock.v1.serving_pb2.LiveBundle | None = ...,
+        pinned: trilock.v1.serving_pb2.ServingBundle | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["live_bundle", b"live_bundle"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["live_bundle", b"live_bundle"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["live_bundle", b"live_bundle", "pinned", b"pinned"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["live_bundle", b"live_bundle", "pinned", b"pinned"]) -> None: ...
 
 global___ResolveResponse = ResolveResponse
 

@@ -35,7 +35,7 @@ class ServingServiceServicer(object):
         """Resolve returns the live bundle of one alias.
 
         Errors include:
-        - NOT_FOUND: nothing was ever released there.
+        - NOT_FOUND: nothing was ever released there, or there is no such bundle.
         - UNAVAILABLE: min_revision was not reached in time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -28,7 +28,7 @@ class ServingServiceStub:
     """Resolve returns the live bundle of one alias.
 
     Errors include:
-    - NOT_FOUND: nothing was ever released there.
+    - NOT_FOUND: nothing was ever released there, or there is no such bundle.
     - UNAVAILABLE: min_revision was not reached in time.
     """
 
@@ -55,7 +55,7 @@ class ServingServiceAsyncStub:
     """Resolve returns the live bundle of one alias.
 
     Errors include:
-    - NOT_FOUND: nothing was ever released there.
+    - NOT_FOUND: nothing was ever released there, or there is no such bundle.
     - UNAVAILABLE: min_revision was not reached in time.
     """
 
@@ -84,7 +84,7 @@ class ServingServiceServicer(metaclass=abc.ABCMeta):
         """Resolve returns the live bundle of one alias.
 
         Errors include:
-        - NOT_FOUND: nothing was ever released there.
+        - NOT_FOUND: nothing was ever released there, or there is no such bundle.
         - UNAVAILABLE: min_revision was not reached in time.
         """
 

@@ -19,8 +19,8 @@ class ServingBundle:
     """What a serving process needs of one bundle: to load, to read, to write."""
 
     bundle: BundleRef
-    release: ReleaseRef
-    """The release it is live or standing by as."""
+    release: ReleaseRef | None
+    """The release it is live or standing by as; None for one that was asked for by name."""
     registered_model: str
     model_version: str
     feature_project: str
@@ -31,7 +31,7 @@ class ServingBundle:
 
     @classmethod
     def of(
-        cls, bundle: Bundle, *, release: ReleaseRef, epoch: int, feature_project: str = ""
+        cls, bundle: Bundle, *, release: ReleaseRef | None, epoch: int, feature_project: str = ""
     ) -> "ServingBundle":
         """Return what is needed of *bundle* as *release*, whose writers hold *epoch*.
 
@@ -63,3 +63,8 @@ class LiveBundle:
     revision: int
     cause: Cause
     """Of the last change."""
+    canary: ServingBundle | None = None
+    """What `canary_percent` of the requests get instead."""
+    canary_percent: int = 0
+    shadow: ServingBundle | None = None
+    """What gets a copy of the requests, and whose answers nobody sees."""

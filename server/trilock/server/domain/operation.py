@@ -28,6 +28,7 @@ class OperationKind(StrEnum):
     """Which verb."""
 
     PROMOTE = "PROMOTE"
+    ADVANCE = "ADVANCE"
     FINALIZE = "FINALIZE"
     ROLL_BACK = "ROLL_BACK"
 

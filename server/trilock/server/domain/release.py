@@ -7,6 +7,11 @@ never rewritten: going back makes a new one.
                    │                      │               │
                    └──────── roll back ───┴───────────────┴──────> ROLLED_BACK
 
+    promote --canary ──> CANARY ──advance 100──> SOAKING
+    promote --shadow ──> SHADOW        either, taken back ──> ROLLED_BACK
+
+A release on trial, a canary or a shadow, is beside the live one.
+
 A soak can be paused: its clock stops, and it is not finalized until it is resumed. That
 is a mark on the release, not a state of its own: its writes are staged as before.
 
@@ -37,6 +42,10 @@ class ReleaseState(StrEnum):
     FINALIZED = "FINALIZED"
     SUPERSEDED = "SUPERSEDED"
     ROLLED_BACK = "ROLLED_BACK"
+    CANARY = "CANARY"
+    """On trial beside the live release, with a share of the requests."""
+    SHADOW = "SHADOW"
+    """On trial beside the live release, with a copy of the requests."""
 
 
 LIVE_STATES: Final = frozenset(
@@ -53,6 +62,8 @@ _NEXT: Final = {
     ReleaseState.FINALIZED: {ReleaseState.SUPERSEDED, ReleaseState.ROLLED_BACK},
     ReleaseState.SUPERSEDED: set[ReleaseState](),
     ReleaseState.ROLLED_BACK: set[ReleaseState](),
+    ReleaseState.CANARY: {ReleaseState.SOAKING, ReleaseState.ROLLED_BACK},
+    ReleaseState.SHADOW: {ReleaseState.ROLLED_BACK},
 }
 
 
@@ -193,6 +204,17 @@ class LiveRow:
     """The revision of the last pivot: since when its release is live."""
     cause: Cause
     """Who made the last change, and why."""
+    canary: ReleaseRef | None = None
+    """The release that `canary_percent` of the requests go to."""
+    canary_percent: int = 0
+    """From 1 to 99 while there is a canary."""
+    shadow: ReleaseRef | None = None
+    """The release that gets a copy of the requests."""
+
+    @property
+    def trials(self) -> tuple[ReleaseRef, ...]:
+        """The releases on trial beside the live one."""
+        return tuple(ref for ref in (self.canary, self.shadow) if ref is not None)
 
     @property
     def etag(self) -> str:

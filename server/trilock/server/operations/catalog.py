@@ -11,9 +11,12 @@ from trilock.server.operations.gates.sink_as_registered import SinkAsRegistered
 from trilock.server.operations.step import Part
 from trilock.server.operations.steps.begin_finalize import BeginFinalize
 from trilock.server.operations.steps.deploy_features import DeployFeatures
+from trilock.server.operations.steps.end_trial import EndTrial
 from trilock.server.operations.steps.fill_features import FillFeatures
 from trilock.server.operations.steps.hand_over_sink import HandOverSink
 from trilock.server.operations.steps.prepare_sink import PrepareSink
+from trilock.server.operations.steps.set_share import SetShare
+from trilock.server.operations.steps.start_trial import StartTrial
 from trilock.server.operations.steps.switch_live import SwitchLive
 from trilock.server.operations.steps.verify_features import VerifyFeatures
 from trilock.server.store.database import Database
@@ -27,6 +30,9 @@ def steps(database: Database, connections: Connections) -> Mapping[str, Part]:
         FillFeatures(database, connections),
         VerifyFeatures(database, connections),
         SwitchLive(),
+        StartTrial(),
+        SetShare(),
+        EndTrial(),
         BeginFinalize(),
         HandOverSink(database, connections),
         NotHeld(database),

@@ -58,6 +58,25 @@ def find_rollback_to(session: Session, release: ReleaseRef) -> Operation | None:
     return None if row is None else _to_domain(session, row)
 
 
+def find_canary_end(session: Session, alias: AliasRef, *, since_ms: int) -> Operation | None:
+    """Return the newest rollback of *alias*, if it took back a canary and began since then."""
+    row = session.exec(
+        select(OperationRow)
+        .where(
+            OperationRow.model == alias.model,
+            OperationRow.alias == alias.alias,
+            OperationRow.kind == OperationKind.ROLL_BACK.value,
+            col(OperationRow.state).not_in(_TURNED_BACK),
+        )
+        .order_by(col(OperationRow.created_ms).desc())
+        .limit(1)
+    ).first()
+    if row is None or row.created_ms < since_ms:
+        return None
+    is_canary = any(step["args"].get("canary") for step in row.plan["steps"])
+    return _to_domain(session, row) if is_canary else None
+
+
 def restored_bundle(rollback: Operation) -> BundleRef:
     """Return the bundle that *rollback* makes live again."""
     (pivot,) = (step for step in rollback.plan.steps if "bundle" in step.args)

@@ -44,6 +44,14 @@ class Surroundings:
         return NO_RELEASE_ETAG if self.live is None else self.live.etag
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """As what a bundle is tried beside what is live."""
+
+    percent: int
+    """The canary's share, from 1 to 99; 0 for a shadow."""
+
+
 def plan_promotion(
     around: Surroundings,
     *,
@@ -51,8 +59,9 @@ def plan_promotion(
     window: Window,
     window_is_default: bool,
     together: Together = ALONE,
+    trial: Trial | None = None,
 ) -> Plan:
-    """Return the plan that makes *bundle* live.
+    """Return the plan that makes *bundle* live, or puts it on trial beside what is live.
 
     Args:
         around: The alias and what is around it.
@@ -61,6 +70,7 @@ def plan_promotion(
         window_is_default: Whether nobody chose the window. It then moves with the
             clock, and is no part of what was reviewed.
         together: What goes live with the same pivot, elsewhere.
+        trial: As what it is tried beside what is live; None to make it live.
     """
     project = bundle.feature_schema.project
     filling = {
@@ -95,20 +105,7 @@ def plan_promotion(
             title=f"compare {project} with its sources",
         ),
         *promotion_gates(around.alias, bundle.ref, together=together),
-        PlannedStep(
-            step="switch_live",
-            args={
-                "alias": str(around.alias),
-                "bundle": str(bundle.ref),
-                "kind": "PROMOTION",
-                "expected": None if around.live is None else str(around.live.release),
-                "target": None if around.live is None else str(around.live.release),
-                "restores": None,
-                "epoch": None,
-                **_where(around),
-            },
-            title=f"switch every reader of {around.alias} to {bundle.ref}",
-        ),
+        _promotion(around, bundle.ref) if trial is None else _trial(around, bundle.ref, trial),
     ]
     warnings = [
         f"{sink.ref} is append-only and has no release column: rows of this release cannot be "
@@ -121,7 +118,7 @@ def plan_promotion(
             f"in place: from the switch until {around.feature_project} has followed, the new model "
             "reads the old features"
         )
-    if around.live is None:
+    if around.live is None and trial is None:
         warnings.append("it is the first release here: there is nothing to roll back to")
     return _plan(OperationKind.PROMOTE, around, steps, warnings)
 
@@ -172,6 +169,78 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
 
 PROMOTION_GATES: Final = frozenset({"not_held", "no_foreign_edit", "bundle_fits"})
 """Names of what `promotion_gates` asks."""
+
+
+def _promotion(around: Surroundings, bundle: BundleRef) -> PlannedStep:
+    return PlannedStep(
+        step="switch_live",
+        args={
+            "alias": str(around.alias),
+            "bundle": str(bundle),
+            "kind": "PROMOTION",
+            "expected": None if around.live is None else str(around.live.release),
+            "target": None if around.live is None else str(around.live.release),
+            "restores": None,
+            "epoch": None,
+            **_where(around),
+        },
+        title=f"switch every reader of {around.alias} to {bundle}",
+    )
+
+
+def _trial(around: Surroundings, bundle: BundleRef, trial: Trial) -> PlannedStep:
+    share = f"{trial.percent} % of the requests" if trial.percent else "a copy of the requests"
+    return PlannedStep(
+        step="start_trial",
+        args={
+            "alias": str(around.alias),
+            "bundle": str(bundle),
+            "percent": trial.percent,
+            "expected": None if around.live is None else str(around.live.release),
+            "epoch": None,
+        },
+        title=f"give {bundle} {share} of {around.alias}",
+    )
+
+
+def plan_advance(
+    around: Surroundings, *, canary: ReleaseRef, bundle: BundleRef, percent: int
+) -> Plan:
+    """Return the plan that gives *canary*, which has *bundle*, another share of the requests."""
+    steps = [
+        *promotion_gates(around.alias, bundle),
+        PlannedStep(
+            step="set_share",
+            args={
+                "alias": str(around.alias),
+                "bundle": str(bundle),
+                "canary": str(canary),
+                "percent": percent,
+            },
+            title=f"give {bundle} {percent} % of the requests of {around.alias}",
+        ),
+    ]
+    return _plan(OperationKind.ADVANCE, around, steps, [])
+
+
+def plan_end_trial(around: Surroundings, *, live: LiveRow, trial: ReleaseRef) -> Plan:
+    """Return the plan that takes *trial* back. Nothing is before it but the one transaction.
+
+    Its writes were staged, and are fenced and kept apart by what follows.
+    """
+    steps = [
+        PlannedStep(
+            step="end_trial",
+            args={
+                "alias": str(around.alias),
+                "bundle": str(live.bundle),
+                "expected": str(trial),
+                "canary": trial == live.canary,
+            },
+            title=f"give all requests of {around.alias} back to {live.bundle}",
+        )
+    ]
+    return _plan(OperationKind.ROLL_BACK, around, steps, [])
 
 
 def promotion_gates(

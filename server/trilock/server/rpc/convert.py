@@ -219,6 +219,9 @@ def alias_to_proto(status: AliasStatus) -> release_pb2.Alias:
         soaked=None if status.soaked is None else duration(status.soaked.total_seconds()),
         fallback=None if status.fallback is None else fallback_to_proto(status.fallback),
         fleet=fleet_to_proto(status.fleet),
+        canary=None if status.canary is None else release_to_proto(status.canary),
+        canary_percent=status.live_row.canary_percent,
+        shadow=None if status.shadow is None else release_to_proto(status.shadow),
     )
 
 

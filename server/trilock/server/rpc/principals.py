@@ -86,6 +86,7 @@ _METHODS: Final = {
         "FeatureService/RetireFeatures",
         "ReleaseService/ClearFallback",
         "PipelineService/CheckoutPipeline",
+        "ReleaseService/Advance",
         "ReleaseService/Finalize",
         "ReleaseService/Resume",
         "ReleaseService/SetFallback",

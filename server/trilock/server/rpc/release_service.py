@@ -7,6 +7,7 @@ from typing import Final
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef, model_name, operation_id
 from trilock.server.domain.operation import Operation, Plan
 from trilock.server.domain.release import Release
+from trilock.server.planning.planner import Trial
 from trilock.server.rpc.convert import (
     alias_to_proto,
     fallback_to_proto,
@@ -22,6 +23,7 @@ from trilock.server.serving.messages import serving_bundle_message
 from trilock.server.store.releases import get_release, list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks
 from trilock.server.usecases.abort import abort
+from trilock.server.usecases.advance import advance
 from trilock.server.usecases.describe_alias import describe_alias, describe_aliases
 from trilock.server.usecases.describe_operation import describe_operation
 from trilock.server.usecases.describe_past import describe_past
@@ -44,6 +46,8 @@ from trilock.v1 import (
 )
 
 _MAX_COMPANIONS: Final = 16
+_ALL: Final = 100
+"""Of a hundred requests."""
 
 
 class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
@@ -118,13 +122,14 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             accept_unready = check.text("accept_unready", request.accept_unready)
             etag = check.text("etag", request.etag, limit=128)
             request_id = check.request_id(request.request_id)
+            trial = _trial(check, request)
             deadline = check.duration("deadline", request)
             companions = _companions(check, request.companions)
         lead = Subject(alias=alias, bundle=bundle)
         operation = await self.threads.slow(
             partial(promote_together, self.runtime, subjects=[lead, *companions])
             if companions
-            else partial(promote, self.runtime, alias=alias, bundle=bundle),
+            else partial(promote, self.runtime, alias=alias, bundle=bundle, trial=trial),
             window=window,
             plan_id=plan_id,
             reason=reason,
@@ -136,6 +141,30 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             deadline_seconds=deadline,
         )
         return release_service_pb2.PromoteResponse(operation=await self._told(operation))
+
+    async def Advance(
+        self, request: release_service_pb2.AdvanceRequest, _context: Context
+    ) -> release_service_pb2.AdvanceResponse:
+        """See release_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            if not 1 <= request.percent <= _ALL:
+                check.wrong("percent", f"is {request.percent}; it must be from 1 to {_ALL}")
+            reason = check.text("reason", request.reason)
+            etag = check.text("etag", request.etag, limit=128)
+            request_id = check.request_id(request.request_id)
+        operation = await self.threads.slow(
+            advance,
+            self.runtime,
+            alias=alias,
+            percent=request.percent,
+            reason=reason,
+            etag=etag,
+            request_id=request_id,
+            validate_only=request.validate_only,
+            principal=current_principal().name,
+        )
+        return release_service_pb2.AdvanceResponse(operation=await self._told(operation))
 
     async def Finalize(
         self, request: release_service_pb2.FinalizeRequest, _context: Context
@@ -388,3 +417,16 @@ def _companions(
         check.same_model(f"companions[{at}].bundle", bundle, alias=alias)
         found.append(Subject(alias=alias, bundle=bundle))
     return found
+
+
+def _trial(check: Validation, request: release_service_pb2.PromoteRequest) -> Trial | None:
+    """Return as what a bundle is tried; None if it is to go live."""
+    if not 0 <= request.canary_percent < _ALL:
+        check.wrong("canary_percent", f"is {request.canary_percent}; it must be from 1 to 99")
+    if request.canary_percent and request.shadow:
+        check.wrong("shadow", "give either this or canary_percent")
+    if not (request.canary_percent or request.shadow):
+        return None
+    if request.companions:
+        check.wrong("companions", "only what is to be live at once has them")
+    return Trial(percent=request.canary_percent)

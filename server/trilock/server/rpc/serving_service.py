@@ -1,11 +1,13 @@
-"""ServingService: answered from memory, on the event loop."""
+"""ServingService: answered from memory, on the event loop; a bundle by name, from rows."""
 
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from trilock.server.domain.names import AliasRef
+from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating
+from trilock.server.serving.messages import serving_bundle_message
+from trilock.server.usecases.pin_bundle import pin_bundle
 from trilock.v1 import serving_service_pb2, serving_service_pb2_grpc
 
 _WAIT_SECONDS: Final = 5.0
@@ -23,13 +25,20 @@ class ServingService(Service, serving_service_pb2_grpc.ServingServiceServicer):
         with validating() as check:
             alias = check.name("alias", request.alias, AliasRef.parse)
             min_revision = check.number("min_revision", request.min_revision)
+            named = check.optional("bundle", request.bundle, BundleRef.parse)
+            check.same_model("bundle", named, alias=alias)
         remaining = context.time_remaining() or _WAIT_SECONDS
         live = await self.parts.hub.resolve(
             str(alias),
             min_revision=min_revision,
             seconds=min(_WAIT_SECONDS, remaining * _OF_DEADLINE),
         )
-        return serving_service_pb2.ResolveResponse(live_bundle=live)
+        if named is None:
+            return serving_service_pb2.ResolveResponse(live_bundle=live)
+        pinned = await self.threads.quick(pin_bundle, self.runtime, named)
+        return serving_service_pb2.ResolveResponse(
+            live_bundle=live, pinned=serving_bundle_message(pinned)
+        )
 
     async def Watch(
         self, request: serving_service_pb2.WatchRequest, _context: Context

@@ -20,6 +20,9 @@ def live_bundle_message(live: LiveBundle, *, generation: int) -> serving_pb2.Liv
             reason=live.cause.reason,
             incident=live.cause.incident,
         ),
+        canary=None if live.canary is None else serving_bundle_message(live.canary),
+        canary_percent=live.canary_percent,
+        shadow=None if live.shadow is None else serving_bundle_message(live.shadow),
     )
 
 
@@ -29,7 +32,7 @@ def serving_bundle_message(bundle: ServingBundle) -> serving_pb2.ServingBundle:
     config.update(bundle.serving_config)
     return serving_pb2.ServingBundle(
         bundle=str(bundle.bundle),
-        release=str(bundle.release),
+        release="" if bundle.release is None else str(bundle.release),
         registered_model=bundle.registered_model,
         model_version=bundle.model_version,
         feature_project=bundle.feature_project,

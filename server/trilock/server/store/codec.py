@@ -104,6 +104,9 @@ def live_to_json(value: LiveBundle) -> dict[str, Any]:
         "state": value.state.value,
         "revision": value.revision,
         "cause": cause_to_json(value.cause),
+        "canary": None if value.canary is None else _serving_to_json(value.canary),
+        "canary_percent": value.canary_percent,
+        "shadow": None if value.shadow is None else _serving_to_json(value.shadow),
     }
 
 
@@ -116,6 +119,9 @@ def live_from_json(form: Mapping[str, Any]) -> LiveBundle:
         state=ReleaseState(form["state"]),
         revision=form["revision"],
         cause=cause_from_json(form["cause"]),
+        canary=None if form["canary"] is None else _serving_from_json(form["canary"]),
+        canary_percent=form["canary_percent"],
+        shadow=None if form["shadow"] is None else _serving_from_json(form["shadow"]),
     )
 
 

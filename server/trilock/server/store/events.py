@@ -84,6 +84,7 @@ def bundle_at(session: Session, alias: AliasRef, *, revision: int) -> BundleRef 
             ReleaseRow.model == alias.model,
             ReleaseRow.alias == alias.alias,
             col(ReleaseRow.revision) <= revision,
+            ~col(ReleaseRow.trial),
         )
         .order_by(col(ReleaseRow.revision).desc())
         .limit(1)

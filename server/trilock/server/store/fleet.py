@@ -104,13 +104,15 @@ def conclude(session: Session, recorded: Sequence[Recorded]) -> None:
     for model, alias in sorted(answered):
         _look_again(session, model=model, alias=alias)
     switched = Counter(
-        (row.model, row.release, row.switched_ms) for one in recorded for row in one.switched
+        (row.model, row.switched_revision, row.switched_ms)
+        for one in recorded
+        for row in one.switched
     )
     now = _now(session)
-    for (model, release, switched_ms), count in sorted(switched.items()):
+    for (model, revision, switched_ms), count in sorted(switched.items()):
         session.exec(
             update(ReleaseRow)
-            .where(col(ReleaseRow.model) == model, col(ReleaseRow.number) == release)
+            .where(col(ReleaseRow.model) == model, col(ReleaseRow.revision) == revision)
             .values(
                 acknowledged=ReleaseRow.acknowledged + count,
                 acknowledged_ms=max(0, now - switched_ms),

@@ -45,7 +45,7 @@ def reserve_release(session: Session, model: ModelName) -> ReservedRelease:
 def get_live(session: Session, alias: AliasRef) -> LiveRow | None:
     """Return the live row of *alias*, or None if nothing was ever released there."""
     row = session.get(LiveTable, (alias.model, alias.alias))
-    return None if row is None else _live_to_domain(row)
+    return None if row is None else live_to_domain(row)
 
 
 def require_live(session: Session, alias: AliasRef) -> LiveRow:
@@ -70,7 +70,7 @@ def list_live(session: Session, *, model: ModelName | None = None) -> list[LiveR
     query = select(LiveTable).order_by(col(LiveTable.model), col(LiveTable.alias))
     if model:
         query = query.where(LiveTable.model == model)
-    return [_live_to_domain(row) for row in session.exec(query)]
+    return [live_to_domain(row) for row in session.exec(query)]
 
 
 def get_release(session: Session, ref: ReleaseRef) -> Release:
@@ -79,7 +79,7 @@ def get_release(session: Session, ref: ReleaseRef) -> Release:
     Raises:
         NotFoundError: There is no such release.
     """
-    return _to_domain(_release_row(session, ref))
+    return _to_domain(release_row(session, ref))
 
 
 def list_releases(
@@ -102,6 +102,7 @@ def find_release_at(session: Session, alias: AliasRef, *, at_ms: int) -> Release
             ReleaseRow.model == alias.model,
             ReleaseRow.alias == alias.alias,
             col(ReleaseRow.started_ms) <= at_ms,
+            ~col(ReleaseRow.trial),
         )
         # Revisions order what a clock that was set back does not.
         .order_by(col(ReleaseRow.revision).desc())
@@ -163,7 +164,9 @@ def go_live(
         raise StaleEtagError(resource=str(alias), expected=str(expected), found=str(found))
     state = ReleaseState.SOAKING if kind is ReleaseKind.PROMOTION else ReleaseState.FINALIZING
     if found is not None:
-        _end(session, found, kind=kind, cause=cause)
+        end_release(session, found, kind=kind, cause=cause)
+    if row is not None and kind is ReleaseKind.ROLLBACK:
+        end_trials(session, row, cause=cause)
     if row is None:
         row = LiveTable(
             model=alias.model, alias=alias.alias, release=0, epoch=0, state="", bundle=0, cause={}
@@ -199,8 +202,8 @@ def go_live(
     row.cause = codec.cause_to_json(cause)
     session.add(row)
     session.flush()
-    live = _live_to_domain(row)
-    _announce(session, live)
+    live = live_to_domain(row)
+    announce(session, live)
     return live
 
 
@@ -221,7 +224,7 @@ def set_live_state(
     if row is None or row.release != release.number:
         found = None if row is None else ReleaseRef(alias.model, row.release)
         raise StaleEtagError(resource=str(alias), expected=str(release), found=str(found))
-    ended = _release_row(session, release)
+    ended = release_row(session, release)
     require_transition(release, old=ReleaseState(row.state), new=state)
     row.state = ended.state = state.value
     row.revision = allot_revision(session)
@@ -229,8 +232,8 @@ def set_live_state(
     session.add(row)
     session.add(ended)
     session.flush()
-    live = _live_to_domain(row)
-    _announce(session, live)
+    live = live_to_domain(row)
+    announce(session, live)
     return live
 
 
@@ -246,6 +249,9 @@ def live_bundle(session: Session, live: LiveRow) -> LiveBundle:
         state=live.state,
         revision=live.revision,
         cause=live.cause,
+        canary=_on_trial(session, live.canary),
+        canary_percent=live.canary_percent,
+        shadow=_on_trial(session, live.shadow),
     )
 
 
@@ -265,7 +271,15 @@ def _serving(
     )
 
 
-def _announce(session: Session, live: LiveRow) -> None:
+def _on_trial(session: Session, ref: ReleaseRef | None) -> ServingBundle | None:
+    if ref is None:
+        return None
+    release = get_release(session, ref)
+    return _serving(session, release.bundle, release=ref, epoch=release.epoch)
+
+
+def announce(session: Session, live: LiveRow) -> None:
+    """Append the event of the last change of *live*: what its watchers are told."""
     append_event(
         session,
         at=live.revision,
@@ -276,11 +290,12 @@ def _announce(session: Session, live: LiveRow) -> None:
     )
 
 
-def _end(session: Session, ref: ReleaseRef, *, kind: ReleaseKind, cause: Cause) -> None:
-    row = _release_row(session, ref)
+def end_release(session: Session, ref: ReleaseRef, *, kind: ReleaseKind, cause: Cause) -> None:
+    """Write that *ref* is not live, or on trial, any more: what ended it says how it is now."""
+    row = release_row(session, ref)
     old = ReleaseState(row.state)
     new = ReleaseState.SUPERSEDED if kind is ReleaseKind.PROMOTION else ReleaseState.ROLLED_BACK
-    if old in LIVE_STATES:
+    if old in LIVE_STATES or row.trial:
         require_transition(ref, old=old, new=new)
     row.state = new.value
     row.ended_ms = now_ms()
@@ -288,14 +303,30 @@ def _end(session: Session, ref: ReleaseRef, *, kind: ReleaseKind, cause: Cause) 
     session.add(row)
 
 
-def _release_row(session: Session, ref: ReleaseRef) -> ReleaseRow:
+def end_trials(session: Session, row: LiveTable, *, cause: Cause) -> None:
+    """End what is on trial beside the live row *row*: all requests are its release's again."""
+    model = ModelName(row.model)
+    for number in (row.canary, row.shadow):
+        if number is not None:
+            ref = ReleaseRef(model, number)
+            end_release(session, ref, kind=ReleaseKind.ROLLBACK, cause=cause)
+    row.canary, row.canary_percent, row.shadow = None, 0, None
+
+
+def release_row(session: Session, ref: ReleaseRef) -> ReleaseRow:
+    """Return the row of *ref*.
+
+    Raises:
+        NotFoundError: There is no such release.
+    """
     row = session.get(ReleaseRow, (ref.model, ref.number))
     if row is None:
         raise NotFoundError(str(ref), hint="`trilock history` lists the releases")
     return row
 
 
-def _live_to_domain(row: LiveTable) -> LiveRow:
+def live_to_domain(row: LiveTable) -> LiveRow:
+    """Return the value of *row*."""
     model = ModelName(row.model)
     return LiveRow(
         alias=AliasRef(model, AliasName(row.alias)),
@@ -307,6 +338,9 @@ def _live_to_domain(row: LiveTable) -> LiveRow:
         revision=row.revision,
         switched_revision=row.switched_revision,
         cause=codec.cause_from_json(row.cause),
+        canary=None if row.canary is None else ReleaseRef(model, row.canary),
+        canary_percent=row.canary_percent,
+        shadow=None if row.shadow is None else ReleaseRef(model, row.shadow),
     )
 
 

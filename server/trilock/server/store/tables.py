@@ -201,6 +201,8 @@ class ReleaseRow(SQLModel, table=True):
     started_ms: int = _big()
     ended_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
     cause: dict[str, Any] = _json()
+    trial: bool = False
+    """Whether it is, or was to its end, on trial only: it never was live."""
     acknowledged_ms: Optional[int] = _big(default=None, nullable=True)  # noqa: UP045
     """From its pivot to the last acknowledgement of a watcher that was there then."""
     acknowledged: int = 0
@@ -230,6 +232,11 @@ class LiveTable(SQLModel, table=True):
     """Of the last change."""
     converged_revision: int = _big(default=0)
     """`revision` when all planes were last seen equal to the row; the converger's."""
+    canary: Optional[int] = None  # noqa: UP045
+    """Number of the release that `canary_percent` of the requests go to."""
+    canary_percent: int = 0
+    shadow: Optional[int] = None  # noqa: UP045
+    """Number of the release that gets a copy of the requests."""
     demand: int = _big(default=0)
     """How often the planes were set behind: what was seen before the last time is old."""
 

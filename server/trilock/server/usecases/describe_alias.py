@@ -37,6 +37,8 @@ class AliasStatus:
     features: tuple[FeatureState, ...]
     """What live release and target read, once it was looked at."""
     planes: tuple[PlaneState, ...]
+    canary: Release | None
+    shadow: Release | None
     fleet: Fleet
     """Who serves it, held against its present revision."""
     operation: Operation | None
@@ -70,6 +72,8 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         hold = get_hold(session, alias)
         drifts = tuple(open_drifts(session, alias))
         fleet = get_fleet(session, row)
+        canary = None if row.canary is None else get_release(session, row.canary)
+        shadow = None if row.shadow is None else get_release(session, row.shadow)
     active = runtime.journal.list(alias=alias, active_only=True, offset=0, limit=1)
     return AliasStatus(
         live_row=row,
@@ -82,6 +86,8 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         fallback=fallback,
         features=features,
         planes=planes,
+        canary=canary,
+        shadow=shadow,
         fleet=fleet,
         operation=active[0] if active else None,
         waivers=waivers,

@@ -175,7 +175,7 @@ def _needed(
         return need
 
     for live in list_live(session, model=model):
-        for ref in (live.release, live.target):
+        for ref in (live.release, live.target, *live.trials):
             if ref is not None:
                 note(live, get_release(session, ref).bundle).releases.append(ref)
         fallback = get_fallback(session, live.alias)

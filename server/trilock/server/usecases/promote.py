@@ -30,7 +30,7 @@ from trilock.server.operations.pace import Pace, pace_of
 from trilock.server.operations.step import Gate
 from trilock.server.planning.feature_window import default_window
 from trilock.server.planning.outlook import Change, changes
-from trilock.server.planning.planner import Surroundings, plan_promotion
+from trilock.server.planning.planner import Surroundings, Trial, plan_promotion
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release, reserve_release
 from trilock.server.store.requests import request_hash
@@ -62,6 +62,7 @@ def plan_promote(
     window: Window | None,
     accept_unready: str = "",
     together: Together = ALONE,
+    trial: Trial | None = None,
 ) -> PlannedPromotion:
     """Return what promoting would do, and the first reason why it would be refused.
 
@@ -87,9 +88,15 @@ def plan_promote(
         window=window,
         window_is_default=window_is_default,
         together=together,
+        trial=trial,
     )
     report, refusal = _gates(
-        runtime, plan, around=around, bundle=recorded, accept_unready=accept_unready
+        runtime,
+        plan,
+        around=around,
+        bundle=recorded,
+        accept_unready=accept_unready,
+        trial=trial,
     )
     with runtime.database.read() as session:
         before = None if around.live is None else get_bundle(session, around.live.bundle)
@@ -119,8 +126,9 @@ def promote(
     validate_only: bool,
     principal: str,
     deadline_seconds: float | None = None,
+    trial: Trial | None = None,
 ) -> Operation | None:
-    """Start the operation that makes *bundle* live on *alias*.
+    """Start the operation that makes *bundle* live on *alias*, or puts it on *trial* there.
 
     With *deadline_seconds* it turns back by itself if it is not past its pivot by then.
 
@@ -137,6 +145,7 @@ def promote(
         window=str(window),
         plan=plan_id,
         deadline=deadline_seconds,
+        trial=None if trial is None else trial.percent,
     )
 
     def started() -> Operation | None:
@@ -147,7 +156,12 @@ def promote(
         return known
     try:
         planned = plan_promote(
-            runtime, alias=alias, bundle=bundle, window=window, accept_unready=accept_unready
+            runtime,
+            alias=alias,
+            bundle=bundle,
+            window=window,
+            accept_unready=accept_unready,
+            trial=trial,
         )
         _require_allowed(planned, etag=etag, plan_id=plan_id)
     except TrilockError:
@@ -192,7 +206,13 @@ def _require_allowed(planned: PlannedPromotion, *, etag: str, plan_id: str) -> N
 
 
 def _gates(
-    runtime: Runtime, plan: Plan, *, around: Surroundings, bundle: Bundle, accept_unready: str
+    runtime: Runtime,
+    plan: Plan,
+    *,
+    around: Surroundings,
+    bundle: Bundle,
+    accept_unready: str,
+    trial: Trial | None,
 ) -> tuple[Report | None, TrilockError | None]:
     """Return the report and the first refusal: the gates of the plan, and two of today only.
 
@@ -201,6 +221,7 @@ def _gates(
     """
     gates: list[Callable[[], Report | None]] = [
         lambda: _require_final(around, bundle),
+        lambda: _require_room(around, trial),
         *_gates_of(runtime, plan),
         lambda: _require_ready(runtime, around, accept_unready=accept_unready),
     ]
@@ -253,6 +274,35 @@ def _require_final(around: Surroundings, bundle: Bundle) -> None:
                 if around.live.state is ReleaseState.SOAKING
                 else "its rows are on their way into their tables: `trilock status` says what waits"
             ),
+        )
+
+
+def _require_room(around: Surroundings, trial: Trial | None) -> None:
+    """Do nothing if what is on trial leaves room for this: one canary, one shadow."""
+    live = around.live
+    if live is None:
+        if trial is not None:
+            raise WrongStateError(
+                resource=str(around.alias),
+                state="without a live release",
+                verb="tried beside",
+                hint="promote it",
+            )
+        return
+    if trial is not None and around.feature_project:
+        raise WrongStateError(
+            resource=str(around.alias),
+            state=f"read in place from {around.feature_project}",
+            verb="tried on",
+            hint="side by side only: there is no second project for it to read",
+        )
+    there = live.shadow if trial is not None and not trial.percent else live.canary
+    if there is not None:
+        raise WrongStateError(
+            resource=str(there),
+            state="on trial",
+            verb="passed over",
+            hint="`trilock advance 100` it, or take it back with `trilock rollback`",
         )
 
 

@@ -17,14 +17,15 @@ from trilock.server.domain.errors import (
 )
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, Plan
-from trilock.server.domain.release import Cause, Release, ReleaseKind
+from trilock.server.domain.release import Cause, LiveRow, Release, ReleaseKind
 from trilock.server.operations.history import (
+    find_canary_end,
     find_rollback,
     find_rollback_to,
     lock_rollbacks,
     restored_bundle,
 )
-from trilock.server.planning.planner import plan_rollback
+from trilock.server.planning.planner import Surroundings, plan_end_trial, plan_rollback
 from trilock.server.store.clock import now_ms
 from trilock.server.store.releases import (
     get_release,
@@ -61,9 +62,17 @@ class StartedRollback:
 
 
 def plan_roll_back(
-    runtime: Runtime, *, alias: AliasRef, to_bundle: BundleRef | None
+    runtime: Runtime,
+    *,
+    alias: AliasRef,
+    to_bundle: BundleRef | None,
+    leaves: ReleaseRef | None = None,
 ) -> PlannedRollback:
     """Return what rolling back would do now.
+
+    While a canary runs, it is the canary that is taken back: the live release was there
+    before, and serves on. Who wants that one back, too, names it in *leaves*, or says
+    with *to_bundle* where to go.
 
     Raises:
         NotFoundError: Nothing was ever released there.
@@ -71,7 +80,14 @@ def plan_roll_back(
     """
     with runtime.database.read() as session:
         live = require_live(session, alias)
-        leaves = get_release(session, live.release)
+        trial = _trial(live, leaves=leaves, to_bundle=to_bundle)
+        if trial is not None:
+            return _plan_end_trial(
+                surroundings(runtime, session, alias),
+                live=get_release(session, live.release),
+                trial=get_release(session, trial),
+            )
+        left = get_release(session, live.release)
     target = find_target(runtime, live, to_bundle=to_bundle)
     with runtime.database.read() as session:
         around = surroundings(runtime, session, alias)
@@ -82,7 +98,7 @@ def plan_roll_back(
         restores=target.release,
         warnings=(*target.warnings, *_shared_warnings(runtime, alias, target.bundle)),
     )
-    return PlannedRollback(plan=plan, leaves=leaves, target=target)
+    return PlannedRollback(plan=plan, leaves=left, target=target)
 
 
 def roll_back(
@@ -130,7 +146,7 @@ def roll_back(
     if answered is not None:
         return answered
     try:
-        planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle)
+        planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle, leaves=leaves)
     except TrilockError:
         # There may be nothing to go back to because somebody was faster.
         with runtime.database.read() as session:
@@ -147,14 +163,16 @@ def roll_back(
         answered = answer(session)
         if answered is not None:
             return answered
-        release = reserve_release(session, alias.model)
+        # Who takes back what is on trial makes no release: the live one serves on.
+        makes_one = planned.leaves.ref == require_live(session, alias).release
+        release = reserve_release(session, alias.model) if makes_one else None
         operation = runtime.journal.submit(
             session,
-            planned.plan.with_epoch(release.epoch),
+            planned.plan if release is None else planned.plan.with_epoch(release.epoch),
             request_id=request_id,
             request_hash=content,
             cause=Cause(principal=principal, reason=reason, incident=incident),
-            release=release.ref,
+            release=None if release is None else release.ref,
             # The mirror's too: whoever goes live on what it brought is turned back.
             scopes=(str(alias), mirror_scope(alias)),
             preempts=True,
@@ -175,7 +193,7 @@ def _already_done(
     done = find_rollback(session, alias, leaves=leaves)
     if done is not None and to_bundle in {None, restored_bundle(done)}:
         return done
-    if live.release != leaves:
+    if leaves not in {live.release, *live.trials}:
         raise StaleEtagError(resource=str(alias), expected=str(leaves), found=str(live.release))
     if done is not None:
         raise BusyError(
@@ -183,11 +201,41 @@ def _already_done(
             operation=done.name,
             doing=f"rolls it back to {restored_bundle(done)}, not to {to_bundle}",
         )
-    release = get_release(session, live.release)
+    release = get_release(session, leaves)
+    if to_bundle is None and leaves == live.release:
+        ended = find_canary_end(session, alias, since_ms=now - _TWICE_MS)
+        if ended is not None and live.canary is None:
+            # Whoever pressed it saw the canary, which is gone by now.
+            return ended
     if to_bundle is not None or release.kind is not ReleaseKind.ROLLBACK:
         return None
     is_new = now - round(release.started.timestamp() * 1000) < _TWICE_MS
     return find_rollback_to(session, live.release) if is_new else None
+
+
+def _trial(
+    live: LiveRow, *, leaves: ReleaseRef | None, to_bundle: BundleRef | None
+) -> ReleaseRef | None:
+    """Return what on trial is to be taken back; None if the live release is to be left."""
+    if leaves is not None:
+        return leaves if leaves in live.trials else None
+    return live.canary if to_bundle is None else None
+
+
+def _plan_end_trial(around: Surroundings, *, live: Release, trial: Release) -> PlannedRollback:
+    if around.live is None:
+        raise ValueError(f"{trial.ref} is on trial beside nothing")
+    return PlannedRollback(
+        plan=plan_end_trial(around, live=around.live, trial=trial.ref),
+        leaves=trial,
+        target=RollbackTarget(
+            bundle=live.bundle,
+            release=live,
+            why=f"it is live, and {trial.ref} is on trial beside it",
+            passed_over=(),
+            warnings=(),
+        ),
+    )
 
 
 def _shared_warnings(runtime: Runtime, alias: AliasRef, bundle: BundleRef) -> list[str]:

@@ -55,7 +55,7 @@ class FeatureProjects:
             features.deploy(schema.capture, project=schema.project, expected=found)
 
     def _schemas(self, live: LiveRow) -> list[FeatureSchema]:
-        refs = [live.release, *([] if live.target is None else [live.target])]
+        refs = [live.release, *([] if live.target is None else [live.target]), *live.trials]
         with self._database.read() as session:
             schemas = {
                 schema.project: schema

@@ -1,6 +1,6 @@
 """The fences, and where rows are, follow the states of the releases.
 
-live release SOAKING       its writers are staged
+live release SOAKING       its writers are staged; so are those of one on trial
              FINALIZING    staged rows are merged, then its writers write directly
              FINALIZED     its writers write directly; superseded ones are fenced
 ROLLED_BACK release        its writers are fenced; what it wrote to the table is undone,
@@ -110,6 +110,8 @@ class Sinks:
         epoch = release.epoch
         counts: _Counts | None = None
         match release.state:
+            case ReleaseState.CANARY | ReleaseState.SHADOW:
+                database.open_staged(sink, epoch=epoch)
             case ReleaseState.SOAKING:
                 database.open_staged(sink, epoch=epoch)
                 if sink.live_view:
@@ -226,7 +228,7 @@ def _is_final(release: Release) -> bool:
 
 def _wanted(release: Release) -> EpochState:
     match release.state:
-        case ReleaseState.SOAKING:
+        case ReleaseState.SOAKING | ReleaseState.CANARY | ReleaseState.SHADOW:
             return EpochState.STAGED
         case ReleaseState.FINALIZING | ReleaseState.FINALIZED:
             return EpochState.DIRECT
