@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/bench_many_aliases.py
 
-The baseline is the cheapest that reads as much: one bare stream that receives the same
-message and parses it.
+The baseline is the cheapest that knows as much: one bare stream that receives the same
+message, and reads every field out of it.
 """
 
 import json
@@ -18,15 +18,16 @@ import grpc
 
 from trilock.client import Resolver
 from trilock.client.testing import FakeTrilock
+from trilock.v1.serving_pb2 import LiveBundle
 from trilock.v1.serving_service_pb2 import WatchRequest
 from trilock.v1.serving_service_pb2_grpc import ServingServiceStub
 
 ALIASES = 10_000
 ROUNDS = 5
-BOUND_KIB = 6.0
+BOUND_KIB = 3.0
 """Of each alias; its message alone, parsed, is about 1 KiB."""
-BOUND_START = 6.0
-"""A value has some twenty fields, and each is read out of a message."""
+BOUND_START = 5.0
+"""A value is checked, immutable, and its config is JSON text; it is kept and told, too."""
 WAIT = 60.0
 _RECEIVE = (("grpc.max_receive_message_length", 64 << 20),)
 
@@ -70,7 +71,7 @@ def main() -> int:
         def bare() -> None:
             with grpc.insecure_channel(trilock.address, _RECEIVE) as channel:
                 call = ServingServiceStub(channel).Watch(WatchRequest(), timeout=WAIT)
-                assert len(next(call).live_bundles) == ALIASES
+                assert len([fields(live) for live in next(call).live_bundles]) == ALIASES
                 call.cancel()
 
         def resolver(cache_dir: str | None = None) -> None:
@@ -87,6 +88,30 @@ def main() -> int:
             row("resolver_memory_of_one_alias", kib_for_each(trilock.address), "KiB", BOUND_KIB),
         ]
     return 0 if all(kept) else 1
+
+
+def fields(live: LiveBundle) -> tuple[object, ...]:
+    """Return all that *live* says."""
+    bundle, cause = live.live, live.cause
+    return (
+        live.alias,
+        live.state,
+        live.revision,
+        live.generation,
+        bundle.bundle,
+        bundle.release,
+        bundle.registered_model,
+        bundle.model_version,
+        bundle.feature_project,
+        bundle.feature_service,
+        bundle.pipeline_revision,
+        bundle.sink_epoch,
+        dict(bundle.serving_config.items()),
+        live.HasField("standby"),
+        cause.principal,
+        cause.reason,
+        cause.incident,
+    )
 
 
 def from_disk(folder: str) -> Callable[[], object]:

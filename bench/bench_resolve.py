@@ -79,10 +79,12 @@ def over_http() -> float:
     from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds
 
     with tempfile.TemporaryDirectory() as folder, MlflowServer(Path(folder)) as server:
+        database = f"sqlite:///{server.database}"
+        there = MlflowClient(tracking_uri=database, registry_uri=database)
+        there.create_registered_model("delay")
+        there.create_model_version("delay", source=(Path(folder) / "artifacts").as_uri())
+        there.set_registered_model_alias("delay", "production", "1")
         client = MlflowClient(tracking_uri=server.uri, registry_uri=server.uri)
-        client.create_registered_model("delay")
-        client.create_model_version("delay", source=(Path(folder) / "artifacts").as_uri())
-        client.set_registered_model_alias("delay", "production", "1")
         times = []
         for _ in range(HTTP_CALLS):
             start = time.perf_counter()
