@@ -15,7 +15,7 @@ from tests.support.releases import (
 from trilock.v1.check_service_pb2 import Candidate, CheckRequest, CheckResponse
 from trilock.v1.operation_pb2 import OperationError
 from trilock.v1.release_service_pb2 import PlanPromotionResponse
-from trilock.v1.report_pb2 import Report
+from trilock.v1.report_pb2 import Report, Verdict
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -159,8 +159,15 @@ def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
     server: FakeServer, trilock: Trilock
 ) -> None:
     whole = plan(report=COMPATIBLE)
-    for step, serves in zip(whole.steps, (1, 2, 2), strict=True):
-        step.serves = f"models/delay/bundles/{serves}"
+    first, second = "models/delay/bundles/1", "models/delay/bundles/2"
+    whole.states.add(model_of=first, features_of=first)
+    whole.states.add(
+        model_of=second,
+        features_of=first,
+        verdict=Verdict.VERDICT_INCOMPATIBLE,
+        why="temp is made otherwise",
+    )
+    whole.states.add(model_of=second, features_of=second, verdict=Verdict.VERDICT_COMPATIBLE)
     whole.steps[0].duration.FromMilliseconds(1500)
     whole.changes.add(what="model", before="delay version 1", after="delay version 2")
     whole.changes.add(what="serving config image", after="i" * 100)
@@ -176,10 +183,12 @@ def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
         "   1  check_bundle          check bundle against what is there   1.50 s",
         "   2  switch                make it live   <- every reader switches here",
         "   3  model_alias           move MLflow's alias   (afterwards, until it is so)",
+        "  state bundle 1, as now",
         (
-            "  readers are served bundle 1 up to the switch, and bundle 2 from it on, COMPATIBLE: "
-            "nothing in between"
+            "  state the model of bundle 2 on the features of bundle 1: INCOMPATIBLE, "
+            "temp is made otherwise"
         ),
+        "  state bundle 2: COMPATIBLE",
         "  time  0.21 s to the switch, 3 min until every plane agrees (as in 4 earlier runs)",
         "  stays  what was already served",
     ]

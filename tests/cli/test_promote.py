@@ -1,3 +1,5 @@
+from __future__ import annotations  # an enum's ValueType is in the stubs only
+
 import uuid
 
 import grpc
@@ -13,6 +15,8 @@ from tests.support.releases import (
     operation,
     waited,
 )
+from trilock.v1.bundle_pb2 import Bundle
+from trilock.v1.bundle_service_pb2 import BundleHalf, DeriveBundleRequest, DeriveBundleResponse
 from trilock.v1.check_service_pb2 import CheckResponse
 from trilock.v1.operation_pb2 import OperationError, OperationState
 from trilock.v1.release_service_pb2 import FinalizeResponse, PromoteResponse
@@ -66,6 +70,50 @@ def test_it_waits_and_tells_every_step_once(server: FakeServer, trilock: Trilock
     )
     seen = [request.seen for request in server.requests("OperationService.WaitOperation")]
     assert seen == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("half", "sent", "told"),
+    [
+        (
+            "model",
+            BundleHalf.BUNDLE_HALF_MODEL,
+            "the model of bundle 2 with the features of what is live on delay@production",
+        ),
+        (
+            "features",
+            BundleHalf.BUNDLE_HALF_FEATURES,
+            "the features of bundle 2 with the model of what is live on delay@production",
+        ),
+    ],
+)
+def test_only_one_half_is_first_recorded_as_a_bundle(
+    server: FakeServer, trilock: Trilock, half: str, sent: BundleHalf.ValueType, told: str
+) -> None:
+    derived = Bundle(name="models/delay/bundles/9")
+    server.answer("BundleService.DeriveBundle", DeriveBundleResponse(bundle=derived))
+    server.answer("ReleaseService.Promote", PromoteResponse(operation=SUCCEEDED))
+
+    run = trilock("promote", "2", "--only", half, "--accept-window", "at night")
+
+    assert run.code == 0
+    assert run.err.startswith(f"bundle 9 is {told}\n")
+    assert server.requests("BundleService.DeriveBundle") == [
+        DeriveBundleRequest(alias=ALIAS, bundle="models/delay/bundles/2", only=sent)
+    ]
+    (request,) = server.requests("ReleaseService.Promote")
+    assert (request.bundle, request.accept_window) == ("models/delay/bundles/9", "at night")
+
+
+def test_a_deadline_is_sent(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("ReleaseService.Promote", PromoteResponse(operation=SUCCEEDED))
+
+    assert trilock("promote", "2", "--deadline", "90.5").code == 0
+    assert trilock("promote", "2").code == 0
+    assert trilock("promote", "2", "--deadline", "0").code == 2
+    first, second = server.requests("ReleaseService.Promote")
+    assert first.deadline.ToMilliseconds() == 90_500
+    assert not second.HasField("deadline")
 
 
 def test_everything_asked_for_is_sent(server: FakeServer, trilock: Trilock) -> None:

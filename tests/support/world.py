@@ -217,6 +217,7 @@ class World:
             "request_id": "",
             "validate_only": False,
             "principal": ANN,
+            "accept_window": "it is a test" if self.in_place else "",
             **changes,
         }
         operation = promote(self.runtime, alias=ALIAS, bundle=bundle.ref, **arguments)

@@ -1,10 +1,19 @@
 """Options and arguments that several commands share, spelled once."""
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
 from trilock.cli.output import Format
+
+
+class Half(StrEnum):
+    """Which half is taken from the bundle that is named."""
+
+    MODEL = "model"
+    FEATURES = "features"
+
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="How data is written to stdout.")]
 AliasArgument = Annotated[
@@ -36,6 +45,18 @@ BundleArgument = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why. Recorded in the history.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and change nothing.")]
+AcceptWindow = Annotated[
+    str,
+    typer.Option(
+        metavar="WHY",
+        help="In place: let readers be served what does not go together, for a while.",
+        show_default=False,
+    ),
+]
+Only = Annotated[
+    Half | None,
+    typer.Option(help="Only the bundle's model, or its features; the other half stays as it is."),
+]
 Wait = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait for the operation, or print its name.")
 ]

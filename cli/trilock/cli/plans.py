@@ -87,16 +87,16 @@ def _changes(plan: Plan) -> Iterator[str]:
 
 def _states(plan: Plan) -> Iterator[str]:
     """Yield every state that readers pass through, in order, with its verdict."""
-    if not any(step.serves for step in plan.steps):
-        return
-    before = f"bundle {last(plan.from_bundle)}" if plan.from_bundle else "nothing"
-    verdict = ""
-    if plan.HasField("report"):
-        verdict = f", {enum_name(Verdict.DESCRIPTOR, plan.report.verdict)}"
-    yield clean(
-        f"  readers are served {before} up to the switch, and bundle {last(plan.to_bundle)} from "
-        f"it on{verdict}: nothing in between"
-    )
+    for number, state in enumerate(plan.states):
+        model, features = last(state.model_of), last(state.features_of)
+        told = f"bundle {model}"
+        if model != features:
+            told = f"the model of bundle {model} on the features of bundle {features}"
+        if state.verdict:
+            told += f": {enum_name(Verdict.DESCRIPTOR, state.verdict)}"
+        elif not number and plan.from_bundle:
+            told += ", as now"
+        yield clean(f"  state {told}{f', {state.why}' if state.why else ''}")
 
 
 def _pace(plan: Plan) -> str:

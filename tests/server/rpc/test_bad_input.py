@@ -14,6 +14,7 @@ from tests.support.values import ALIAS, NOON
 from trilock.server.rpc.times import timestamp
 from trilock.v1.bundle_service_pb2 import (
     CaptureFeatureSchemaRequest,
+    DeriveBundleRequest,
     GetBundleRequest,
     GetFeatureSchemaRequest,
     RecordBundleRequest,
@@ -84,6 +85,11 @@ PRODUCTION = str(ALIAS)
             ["deadline"],
         ),
         ("Release.RollBack", RollBackRequest(), ["alias", "leaves"]),
+        (
+            "Bundle.DeriveBundle",
+            DeriveBundleRequest(alias=PRODUCTION, bundle="models/other/bundles/1"),
+            ["bundle", "only"],
+        ),
         ("Release.Pause", PauseRequest(request_id="\n"), ["alias", "request_id"]),
         ("Release.Resume", ResumeRequest(etag="e" * 129), ["alias", "etag"]),
         ("Release.Abort", AbortRequest(incident="\x00"), ["operation", "incident"]),

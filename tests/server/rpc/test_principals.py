@@ -59,6 +59,7 @@ def test_every_method_needs_a_role() -> None:
         ("ReleaseService/PlanRollback", Role.CHECK),
         ("CheckService/Check", Role.CHECK),
         ("BundleService/RecordBundle", Role.RECORD),
+        ("BundleService/DeriveBundle", Role.RECORD),
         ("ReleaseService/RollBack", Role.ROLLBACK),
         ("ReleaseService/Abort", Role.ROLLBACK),
         ("ReleaseService/Pause", Role.ROLLBACK),

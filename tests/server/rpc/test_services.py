@@ -17,9 +17,10 @@ from tests.support.served_world import DEADLINE, Served, detail, refused, served
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import WINDOW, World
 from trilock.server.rpc.times import timestamp
-from trilock.v1 import operation_pb2, release_pb2, report_pb2
+from trilock.v1 import bundle_service_pb2, operation_pb2, release_pb2, report_pb2
 from trilock.v1.bundle_service_pb2 import (
     CaptureFeatureSchemaRequest,
+    DeriveBundleRequest,
     GetBundleRequest,
     GetFeatureSchemaRequest,
     LiftHoldRequest,
@@ -291,6 +292,23 @@ def test_what_was_live_at_a_past_moment(released: Served) -> None:
     assert past.release.name == live.name == past.serving_bundle.release
     assert past.release.leaves_bundle == "models/delay/bundles/1"
     assert past.serving_bundle.model_version == "2"
+
+
+def test_one_half_of_a_bundle_is_recorded_with_the_other_of_what_is_live(fresh: Served) -> None:
+    fresh.world.release(fresh.world.record())
+    fresh.world.record(variant="scaled")
+    request = DeriveBundleRequest(
+        alias=PRODUCTION,
+        bundle="models/delay/bundles/2",
+        only=bundle_service_pb2.BUNDLE_HALF_MODEL,
+    )
+
+    derived = fresh.call("Bundle.DeriveBundle", request, principal="record")
+
+    assert derived.created
+    assert derived.bundle.model_version.version == "2"
+    assert derived.bundle.feature_schema.name == "featureSchemas/delay/versions/1"
+    assert not fresh.call("Bundle.DeriveBundle", request).created
 
 
 def test_a_soak_is_paused_resumed_and_aborted(fresh: Served) -> None:

@@ -5,12 +5,15 @@ from typing import Annotated
 import typer
 
 from trilock.cli.commands.promotions import companions
+from trilock.cli.derived import only as only_half
 from trilock.cli.exits import CommandError, exit_for_reason
 from trilock.cli.options import (
+    AcceptWindow,
     AliasArgument,
     BundleArgument,
     FeaturesFrom,
     FeaturesTo,
+    Only,
     Output,
     With,
 )
@@ -20,6 +23,7 @@ from trilock.cli.plans import companion_lines, plan_lines, rollback_lines
 from trilock.cli.reporting import Command
 from trilock.cli.session import connected
 from trilock.cli.windows import window
+from trilock.cli.words import last
 from trilock.client.names import short_alias
 from trilock.v1.release_service_pb2 import PlanPromotionRequest, PlanRollbackRequest
 
@@ -40,6 +44,8 @@ def promote(
     together: With = None,
     features_from: FeaturesFrom = None,
     features_to: FeaturesTo = None,
+    only: Only = None,
+    accept_window: AcceptWindow = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Show the steps of a promotion.
@@ -48,11 +54,14 @@ def promote(
     """
     with connected(context) as session:
         name = session.names.bundle(bundle)
+        where = session.names.alias(alias, model=name.split("/")[1])
+        name = only_half(session, name, alias=where, half=only)
         request = PlanPromotionRequest(
-            alias=session.names.alias(alias, model=name.split("/")[1]),
+            alias=where,
             bundle=name,
             feature_window=window(features_from, features_to),
             companions=companions(session.names, together),
+            accept_window=accept_window,
         )
         response = session.client.releases.PlanPromotion(request)
     if output is Format.JSON:
@@ -67,8 +76,8 @@ def promote(
             f"promote would be refused: {refusal.message}", code=exit_for_reason(refusal.reason)
         )
     also = "".join(f" --with {text}" for text in together or [])
-    short = short_alias(request.alias)
-    say(f"next: trilock promote {bundle} {short}{also} --plan {response.plan.id}")
+    short, told = short_alias(request.alias), bundle if only is None else last(name)
+    say(f"next: trilock promote {told} {short}{also} --plan {response.plan.id}")
 
 
 def rollback(

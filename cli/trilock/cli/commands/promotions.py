@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
+from trilock.cli.derived import only as only_half
 from trilock.cli.exits import CommandError, Exit
 from trilock.cli.finishing import finish, seconds
 from trilock.cli.grammar import Names
 from trilock.cli.options import (
     PROMOTE_TIMEOUT_S,
     TIMEOUT_HELP,
+    AcceptWindow,
     AliasArgument,
     BundleArgument,
     DryRun,
     FeaturesFrom,
     FeaturesTo,
+    Only,
     Output,
     Reason,
     Wait,
@@ -94,6 +97,8 @@ def promote(
             show_default=False,
         ),
     ] = None,
+    only: Only = None,
+    accept_window: AcceptWindow = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Make a bundle live, after a check made now.
@@ -102,14 +107,17 @@ def promote(
     """
     with connected(context) as session:
         name = session.names.bundle(bundle)
+        where = session.names.alias(alias, model=name.split("/")[1])
+        name = only_half(session, name, alias=where, half=only)
         request = PromoteRequest(
-            alias=session.names.alias(alias, model=name.split("/")[1]),
+            alias=where,
             bundle=name,
             feature_window=window(features_from, features_to),
             companions=companions(session.names, together),
             plan=plan,
             reason=reason,
             accept_unready=accept_unready,
+            accept_window=accept_window,
             request_id=new_request_id(),
             validate_only=dry_run,
             canary_percent=canary,

@@ -17,13 +17,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from trilock.v1 import bundle_pb2 as trilock_dot_v1_dot_bundle__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftrilock/v1/bundle_service.proto\x12\ntrilock.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17trilock/v1/bundle.proto\"O\n\x1b\x43\x61ptureFeatureSchemaRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"b\n\x1c\x43\x61ptureFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\'\n\x17GetFeatureSchemaRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x18GetFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\"S\n\x19ListFeatureSchemasRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"i\n\x1aListFeatureSchemasResponse\x12\x32\n\x0f\x66\x65\x61ture_schemas\x18\x01 \x03(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x13RecordBundleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x03 \x01(\t\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x05 \x01(\t\x12/\n\x0eserving_config\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"K\n\x14RecordBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\" \n\x10GetBundleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x11GetBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\"J\n\x12ListBundlesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListBundlesResponse\x12#\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x12.trilock.v1.Bundle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x10PlaceHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x11PlaceHoldResponse\x12\x1e\n\x04hold\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Hold\",\n\x0b\x44iffRequest\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\";\n\x0c\x44iffResponse\x12+\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x16.trilock.v1.Difference\"\x9b\x03\n\nDifference\x12)\n\x04part\x18\x01 \x01(\x0e\x32\x1b.trilock.v1.Difference.Part\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.trilock.v1.Difference.Kind\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x05 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x0f\n\x07\x61\x66\x66\x65\x63ts\x18\x08 \x03(\t\"\x87\x01\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x0e\n\nPART_MODEL\x10\x01\x12\x11\n\rPART_CONTRACT\x10\x02\x12\x12\n\x0ePART_SEMANTICS\x10\x03\x12\r\n\tPART_DOCS\x10\x04\x12\x11\n\rPART_PIPELINE\x10\x05\x12\x10\n\x0cPART_SERVING\x10\x06\"P\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_ADDED\x10\x01\x12\x10\n\x0cKIND_REMOVED\x10\x02\x12\x10\n\x0cKIND_CHANGED\x10\x03\"/\n\x0fLiftHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x10LiftHoldResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle2\xf7\x05\n\rBundleService\x12i\n\x14\x43\x61ptureFeatureSchema\x12\'.trilock.v1.CaptureFeatureSchemaRequest\x1a(.trilock.v1.CaptureFeatureSchemaResponse\x12]\n\x10GetFeatureSchema\x12#.trilock.v1.GetFeatureSchemaRequest\x1a$.trilock.v1.GetFeatureSchemaResponse\x12\x63\n\x12ListFeatureSchemas\x12%.trilock.v1.ListFeatureSchemasRequest\x1a&.trilock.v1.ListFeatureSchemasResponse\x12Q\n\x0cRecordBundle\x12\x1f.trilock.v1.RecordBundleRequest\x1a .trilock.v1.RecordBundleResponse\x12H\n\tGetBundle\x12\x1c.trilock.v1.GetBundleRequest\x1a\x1d.trilock.v1.GetBundleResponse\x12N\n\x0bListBundles\x12\x1e.trilock.v1.ListBundlesRequest\x1a\x1f.trilock.v1.ListBundlesResponse\x12H\n\tPlaceHold\x12\x1c.trilock.v1.PlaceHoldRequest\x1a\x1d.trilock.v1.PlaceHoldResponse\x12\x39\n\x04\x44iff\x12\x17.trilock.v1.DiffRequest\x1a\x18.trilock.v1.DiffResponse\x12\x45\n\x08LiftHold\x12\x1b.trilock.v1.LiftHoldRequest\x1a\x1c.trilock.v1.LiftHoldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftrilock/v1/bundle_service.proto\x12\ntrilock.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17trilock/v1/bundle.proto\"O\n\x1b\x43\x61ptureFeatureSchemaRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"b\n\x1c\x43\x61ptureFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\'\n\x17GetFeatureSchemaRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x18GetFeatureSchemaResponse\x12\x31\n\x0e\x66\x65\x61ture_schema\x18\x01 \x01(\x0b\x32\x19.trilock.v1.FeatureSchema\"S\n\x19ListFeatureSchemasRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"i\n\x1aListFeatureSchemasResponse\x12\x32\n\x0f\x66\x65\x61ture_schemas\x18\x01 \x03(\x0b\x32\x19.trilock.v1.FeatureSchema\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x13RecordBundleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x03 \x01(\t\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x05 \x01(\t\x12/\n\x0eserving_config\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"K\n\x14RecordBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"Z\n\x13\x44\x65riveBundleRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0e\n\x06\x62undle\x18\x02 \x01(\t\x12$\n\x04only\x18\x03 \x01(\x0e\x32\x16.trilock.v1.BundleHalf\"K\n\x14\x44\x65riveBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\" \n\x10GetBundleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x11GetBundleResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle\"J\n\x12ListBundlesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListBundlesResponse\x12#\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x12.trilock.v1.Bundle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x10PlaceHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x11PlaceHoldResponse\x12\x1e\n\x04hold\x18\x01 \x01(\x0b\x32\x10.trilock.v1.Hold\",\n\x0b\x44iffRequest\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\";\n\x0c\x44iffResponse\x12+\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x16.trilock.v1.Difference\"\x9b\x03\n\nDifference\x12)\n\x04part\x18\x01 \x01(\x0e\x32\x1b.trilock.v1.Difference.Part\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.trilock.v1.Difference.Kind\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x05 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x0f\n\x07\x61\x66\x66\x65\x63ts\x18\x08 \x03(\t\"\x87\x01\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x0e\n\nPART_MODEL\x10\x01\x12\x11\n\rPART_CONTRACT\x10\x02\x12\x12\n\x0ePART_SEMANTICS\x10\x03\x12\r\n\tPART_DOCS\x10\x04\x12\x11\n\rPART_PIPELINE\x10\x05\x12\x10\n\x0cPART_SERVING\x10\x06\"P\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_ADDED\x10\x01\x12\x10\n\x0cKIND_REMOVED\x10\x02\x12\x10\n\x0cKIND_CHANGED\x10\x03\"/\n\x0fLiftHoldRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x10LiftHoldResponse\x12\"\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Bundle*Z\n\nBundleHalf\x12\x1b\n\x17\x42UNDLE_HALF_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UNDLE_HALF_MODEL\x10\x01\x12\x18\n\x14\x42UNDLE_HALF_FEATURES\x10\x02\x32\xca\x06\n\rBundleService\x12i\n\x14\x43\x61ptureFeatureSchema\x12\'.trilock.v1.CaptureFeatureSchemaRequest\x1a(.trilock.v1.CaptureFeatureSchemaResponse\x12]\n\x10GetFeatureSchema\x12#.trilock.v1.GetFeatureSchemaRequest\x1a$.trilock.v1.GetFeatureSchemaResponse\x12\x63\n\x12ListFeatureSchemas\x12%.trilock.v1.ListFeatureSchemasRequest\x1a&.trilock.v1.ListFeatureSchemasResponse\x12Q\n\x0cRecordBundle\x12\x1f.trilock.v1.RecordBundleRequest\x1a .trilock.v1.RecordBundleResponse\x12Q\n\x0c\x44\x65riveBundle\x12\x1f.trilock.v1.DeriveBundleRequest\x1a .trilock.v1.DeriveBundleResponse\x12H\n\tGetBundle\x12\x1c.trilock.v1.GetBundleRequest\x1a\x1d.trilock.v1.GetBundleResponse\x12N\n\x0bListBundles\x12\x1e.trilock.v1.ListBundlesRequest\x1a\x1f.trilock.v1.ListBundlesResponse\x12H\n\tPlaceHold\x12\x1c.trilock.v1.PlaceHoldRequest\x1a\x1d.trilock.v1.PlaceHoldResponse\x12\x39\n\x04\x44iff\x12\x17.trilock.v1.DiffRequest\x1a\x18.trilock.v1.DiffResponse\x12\x45\n\x08LiftHold\x12\x1b.trilock.v1.LiftHoldRequest\x1a\x1c.trilock.v1.LiftHoldResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trilock.v1.bundle_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
+  _globals['_BUNDLEHALF']._serialized_start=2126
+  _globals['_BUNDLEHALF']._serialized_end=2216
   _globals['_CAPTUREFEATURESCHEMAREQUEST']._serialized_start=135
   _globals['_CAPTUREFEATURESCHEMAREQUEST']._serialized_end=214
   _globals['_CAPTUREFEATURESCHEMARESPONSE']._serialized_start=216
@@ -40,32 +42,36 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_RECORDBUNDLEREQUEST']._serialized_end=848
   _globals['_RECORDBUNDLERESPONSE']._serialized_start=850
   _globals['_RECORDBUNDLERESPONSE']._serialized_end=925
-  _globals['_GETBUNDLEREQUEST']._serialized_start=927
-  _globals['_GETBUNDLEREQUEST']._serialized_end=959
-  _globals['_GETBUNDLERESPONSE']._serialized_start=961
-  _globals['_GETBUNDLERESPONSE']._serialized_end=1016
-  _globals['_LISTBUNDLESREQUEST']._serialized_start=1018
-  _globals['_LISTBUNDLESREQUEST']._serialized_end=1092
-  _globals['_LISTBUNDLESRESPONSE']._serialized_start=1094
-  _globals['_LISTBUNDLESRESPONSE']._serialized_end=1177
-  _globals['_PLACEHOLDREQUEST']._serialized_start=1179
-  _globals['_PLACEHOLDREQUEST']._serialized_end=1276
-  _globals['_PLACEHOLDRESPONSE']._serialized_start=1278
-  _globals['_PLACEHOLDRESPONSE']._serialized_end=1329
-  _globals['_DIFFREQUEST']._serialized_start=1331
-  _globals['_DIFFREQUEST']._serialized_end=1375
-  _globals['_DIFFRESPONSE']._serialized_start=1377
-  _globals['_DIFFRESPONSE']._serialized_end=1436
-  _globals['_DIFFERENCE']._serialized_start=1439
-  _globals['_DIFFERENCE']._serialized_end=1850
-  _globals['_DIFFERENCE_PART']._serialized_start=1633
-  _globals['_DIFFERENCE_PART']._serialized_end=1768
-  _globals['_DIFFERENCE_KIND']._serialized_start=1770
-  _globals['_DIFFERENCE_KIND']._serialized_end=1850
-  _globals['_LIFTHOLDREQUEST']._serialized_start=1852
-  _globals['_LIFTHOLDREQUEST']._serialized_end=1899
-  _globals['_LIFTHOLDRESPONSE']._serialized_start=1901
-  _globals['_LIFTHOLDRESPONSE']._serialized_end=1955
-  _globals['_BUNDLESERVICE']._serialized_start=1958
-  _globals['_BUNDLESERVICE']._serialized_end=2717
+  _globals['_DERIVEBUNDLEREQUEST']._serialized_start=927
+  _globals['_DERIVEBUNDLEREQUEST']._serialized_end=1017
+  _globals['_DERIVEBUNDLERESPONSE']._serialized_start=1019
+  _globals['_DERIVEBUNDLERESPONSE']._serialized_end=1094
+  _globals['_GETBUNDLEREQUEST']._serialized_start=1096
+  _globals['_GETBUNDLEREQUEST']._serialized_end=1128
+  _globals['_GETBUNDLERESPONSE']._serialized_start=1130
+  _globals['_GETBUNDLERESPONSE']._serialized_end=1185
+  _globals['_LISTBUNDLESREQUEST']._serialized_start=1187
+  _globals['_LISTBUNDLESREQUEST']._serialized_end=1261
+  _globals['_LISTBUNDLESRESPONSE']._serialized_start=1263
+  _globals['_LISTBUNDLESRESPONSE']._serialized_end=1346
+  _globals['_PLACEHOLDREQUEST']._serialized_start=1348
+  _globals['_PLACEHOLDREQUEST']._serialized_end=1445
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=1447
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=1498
+  _globals['_DIFFREQUEST']._serialized_start=1500
+  _globals['_DIFFREQUEST']._serialized_end=1544
+  _globals['_DIFFRESPONSE']._serialized_start=1546
+  _globals['_DIFFRESPONSE']._serialized_end=1605
+  _globals['_DIFFERENCE']._serialized_start=1608
+  _globals['_DIFFERENCE']._serialized_end=2019
+  _globals['_DIFFERENCE_PART']._serialized_start=1802
+  _globals['_DIFFERENCE_PART']._serialized_end=1937
+  _globals['_DIFFERENCE_KIND']._serialized_start=1939
+  _globals['_DIFFERENCE_KIND']._serialized_end=2019
+  _globals['_LIFTHOLDREQUEST']._serialized_start=2021
+  _globals['_LIFTHOLDREQUEST']._serialized_end=2068
+  _globals['_LIFTHOLDRESPONSE']._serialized_start=2070
+  _globals['_LIFTHOLDRESPONSE']._serialized_end=2124
+  _globals['_BUNDLESERVICE']._serialized_start=2219
+  _globals['_BUNDLESERVICE']._serialized_end=3061
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,30 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _BundleHalf:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _BundleHalfEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_BundleHalf.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    BUNDLE_HALF_UNSPECIFIED: _BundleHalf.ValueType  # 0
+    """BUNDLE_HALF_UNSPECIFIED is refused."""
+    BUNDLE_HALF_MODEL: _BundleHalf.ValueType  # 1
+    """BUNDLE_HALF_MODEL is its model version, with its commit and serving config."""
+    BUNDLE_HALF_FEATURES: _BundleHalf.ValueType  # 2
+    """BUNDLE_HALF_FEATURES is its feature schema."""
+
+class BundleHalf(_BundleHalf, metaclass=_BundleHalfEnumTypeWrapper):
+    """BundleHalf is what of a bundle is taken."""
+
+BUNDLE_HALF_UNSPECIFIED: BundleHalf.ValueType  # 0
+"""BUNDLE_HALF_UNSPECIFIED is refused."""
+BUNDLE_HALF_MODEL: BundleHalf.ValueType  # 1
+"""BUNDLE_HALF_MODEL is its model version, with its commit and serving config."""
+BUNDLE_HALF_FEATURES: BundleHalf.ValueType  # 2
+"""BUNDLE_HALF_FEATURES is its feature schema."""
+global___BundleHalf = BundleHalf
+
 @typing.final
 class CaptureFeatureSchemaRequest(google.protobuf.message.Message):
     """CaptureFeatureSchemaRequest says what to capture from where."""
@@ -239,6 +263,57 @@ class RecordBundleResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "created", b"created"]) -> None: ...
 
 global___RecordBundleResponse = RecordBundleResponse
+
+@typing.final
+class DeriveBundleRequest(google.protobuf.message.Message):
+    """DeriveBundleRequest names a bundle and an alias."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    BUNDLE_FIELD_NUMBER: builtins.int
+    ONLY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`. Required."""
+    bundle: builtins.str
+    """bundle is the bundle that one half is taken from. Required."""
+    only: global___BundleHalf.ValueType
+    """only is which half; the other one is that of the live bundle. Required."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        bundle: builtins.str = ...,
+        only: global___BundleHalf.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "only", b"only"]) -> None: ...
+
+global___DeriveBundleRequest = DeriveBundleRequest
+
+@typing.final
+class DeriveBundleResponse(google.protobuf.message.Message):
+    """DeriveBundleResponse is what is recorded."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: builtins.int
+    CREATED_FIELD_NUMBER: builtins.int
+    created: builtins.bool
+    """created is false if the same tuple was recorded before."""
+    @property
+    def bundle(self) -> trilock.v1.bundle_pb2.Bundle:
+        """bundle is the bundle with its report."""
+
+    def __init__(
+        self,
+        *,
+        bundle: trilock.v1.bundle_pb2.Bundle | None = ...,
+        created: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["bundle", b"bundle"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bundle", b"bundle", "created", b"created"]) -> None: ...
+
+global___DeriveBundleResponse = DeriveBundleResponse
 
 @typing.final
 class GetBundleRequest(google.protobuf.message.Message):

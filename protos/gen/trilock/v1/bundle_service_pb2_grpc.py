@@ -35,6 +35,11 @@ class BundleServiceStub(object):
                 request_serializer=trilock_dot_v1_dot_bundle__service__pb2.RecordBundleRequest.SerializeToString,
                 response_deserializer=trilock_dot_v1_dot_bundle__service__pb2.RecordBundleResponse.FromString,
                 )
+        self.DeriveBundle = channel.unary_unary(
+                '/trilock.v1.BundleService/DeriveBundle',
+                request_serializer=trilock_dot_v1_dot_bundle__service__pb2.DeriveBundleRequest.SerializeToString,
+                response_deserializer=trilock_dot_v1_dot_bundle__service__pb2.DeriveBundleResponse.FromString,
+                )
         self.GetBundle = channel.unary_unary(
                 '/trilock.v1.BundleService/GetBundle',
                 request_serializer=trilock_dot_v1_dot_bundle__service__pb2.GetBundleRequest.SerializeToString,
@@ -103,6 +108,17 @@ class BundleServiceServicer(object):
         Errors include:
         - NOT_FOUND: the model version, feature schema or commit does not exist.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): MLflow does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeriveBundle(self, request, context):
+        """DeriveBundle records the bundle of one half of another, and of the other half of
+        what is live on an alias. It is judged like any other.
+
+        Errors include:
+        - NOT_FOUND: there is no such bundle, or nothing was ever released there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,6 +198,11 @@ def add_BundleServiceServicer_to_server(servicer, server):
                     servicer.RecordBundle,
                     request_deserializer=trilock_dot_v1_dot_bundle__service__pb2.RecordBundleRequest.FromString,
                     response_serializer=trilock_dot_v1_dot_bundle__service__pb2.RecordBundleResponse.SerializeToString,
+            ),
+            'DeriveBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeriveBundle,
+                    request_deserializer=trilock_dot_v1_dot_bundle__service__pb2.DeriveBundleRequest.FromString,
+                    response_serializer=trilock_dot_v1_dot_bundle__service__pb2.DeriveBundleResponse.SerializeToString,
             ),
             'GetBundle': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBundle,
@@ -284,6 +305,23 @@ class BundleService(object):
         return grpc.experimental.unary_unary(request, target, '/trilock.v1.BundleService/RecordBundle',
             trilock_dot_v1_dot_bundle__service__pb2.RecordBundleRequest.SerializeToString,
             trilock_dot_v1_dot_bundle__service__pb2.RecordBundleResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DeriveBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/trilock.v1.BundleService/DeriveBundle',
+            trilock_dot_v1_dot_bundle__service__pb2.DeriveBundleRequest.SerializeToString,
+            trilock_dot_v1_dot_bundle__service__pb2.DeriveBundleResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -62,6 +62,17 @@ class BundleServiceStub:
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): MLflow does not answer.
     """
 
+    DeriveBundle: grpc.UnaryUnaryMultiCallable[
+        trilock.v1.bundle_service_pb2.DeriveBundleRequest,
+        trilock.v1.bundle_service_pb2.DeriveBundleResponse,
+    ]
+    """DeriveBundle records the bundle of one half of another, and of the other half of
+    what is live on an alias. It is judged like any other.
+
+    Errors include:
+    - NOT_FOUND: there is no such bundle, or nothing was ever released there.
+    """
+
     GetBundle: grpc.UnaryUnaryMultiCallable[
         trilock.v1.bundle_service_pb2.GetBundleRequest,
         trilock.v1.bundle_service_pb2.GetBundleResponse,
@@ -155,6 +166,17 @@ class BundleServiceAsyncStub:
     Errors include:
     - NOT_FOUND: the model version, feature schema or commit does not exist.
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): MLflow does not answer.
+    """
+
+    DeriveBundle: grpc.aio.UnaryUnaryMultiCallable[
+        trilock.v1.bundle_service_pb2.DeriveBundleRequest,
+        trilock.v1.bundle_service_pb2.DeriveBundleResponse,
+    ]
+    """DeriveBundle records the bundle of one half of another, and of the other half of
+    what is live on an alias. It is judged like any other.
+
+    Errors include:
+    - NOT_FOUND: there is no such bundle, or nothing was ever released there.
     """
 
     GetBundle: grpc.aio.UnaryUnaryMultiCallable[
@@ -258,6 +280,19 @@ class BundleServiceServicer(metaclass=abc.ABCMeta):
         Errors include:
         - NOT_FOUND: the model version, feature schema or commit does not exist.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): MLflow does not answer.
+        """
+
+    @abc.abstractmethod
+    def DeriveBundle(
+        self,
+        request: trilock.v1.bundle_service_pb2.DeriveBundleRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[trilock.v1.bundle_service_pb2.DeriveBundleResponse, collections.abc.Awaitable[trilock.v1.bundle_service_pb2.DeriveBundleResponse]]:
+        """DeriveBundle records the bundle of one half of another, and of the other half of
+        what is live on an alias. It is judged like any other.
+
+        Errors include:
+        - NOT_FOUND: there is no such bundle, or nothing was ever released there.
         """
 
     @abc.abstractmethod

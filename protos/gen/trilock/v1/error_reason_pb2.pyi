@@ -129,6 +129,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     the live release. Code FAILED_PRECONDITION. Metadata: alias, refused,
     watchers.
     """
+    ERROR_REASON_WINDOW_NOT_ACCEPTED: _ErrorReason.ValueType  # 50
+    """ERROR_REASON_WINDOW_NOT_ACCEPTED means that, in place, readers would be served
+    for a while what does not go together, and nobody accepted that. Code
+    FAILED_PRECONDITION. Metadata: alias, model, features.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the machine-readable reason of an error. It travels, without
@@ -242,5 +247,10 @@ ERROR_REASON_FLEET_REFUSED: ErrorReason.ValueType  # 40
 """ERROR_REASON_FLEET_REFUSED means that more than half of the watchers refused
 the live release. Code FAILED_PRECONDITION. Metadata: alias, refused,
 watchers.
+"""
+ERROR_REASON_WINDOW_NOT_ACCEPTED: ErrorReason.ValueType  # 50
+"""ERROR_REASON_WINDOW_NOT_ACCEPTED means that, in place, readers would be served
+for a while what does not go together, and nobody accepted that. Code
+FAILED_PRECONDITION. Metadata: alias, model, features.
 """
 global___ErrorReason = ErrorReason

@@ -674,6 +674,7 @@ class Plan(google.protobuf.message.Message):
     WARNINGS_FIELD_NUMBER: builtins.int
     CHANGES_FIELD_NUMBER: builtins.int
     PACE_FIELD_NUMBER: builtins.int
+    STATES_FIELD_NUMBER: builtins.int
     NOT_UNDONE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """id is over everything the plan was made of: the same world, the same id."""
@@ -708,6 +709,10 @@ class Plan(google.protobuf.message.Message):
         """pace is how long it took in the past; unset if it was never done here."""
 
     @property
+    def states(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PlanState]:
+        """states are what readers pass through, in order."""
+
+    @property
     def not_undone(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """not_undone are what stays as it is, one line each."""
 
@@ -725,12 +730,43 @@ class Plan(google.protobuf.message.Message):
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         changes: collections.abc.Iterable[global___PlanChange] | None = ...,
         pace: global___Pace | None = ...,
+        states: collections.abc.Iterable[global___PlanState] | None = ...,
         not_undone: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["pace", b"pace", "report", b"report"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "changes", b"changes", "etag", b"etag", "from_bundle", b"from_bundle", "id", b"id", "kind", b"kind", "not_undone", b"not_undone", "pace", b"pace", "report", b"report", "steps", b"steps", "to_bundle", b"to_bundle", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "changes", b"changes", "etag", b"etag", "from_bundle", b"from_bundle", "id", b"id", "kind", b"kind", "not_undone", b"not_undone", "pace", b"pace", "report", b"report", "states", b"states", "steps", b"steps", "to_bundle", b"to_bundle", "warnings", b"warnings"]) -> None: ...
 
 global___Plan = Plan
+
+@typing.final
+class PlanState(google.protobuf.message.Message):
+    """PlanState is what readers are served at one time of a plan."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_OF_FIELD_NUMBER: builtins.int
+    FEATURES_OF_FIELD_NUMBER: builtins.int
+    VERDICT_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    model_of: builtins.str
+    """model_of is the bundle whose model they are served; empty for none."""
+    features_of: builtins.str
+    """features_of is the bundle whose features it reads."""
+    verdict: trilock.v1.report_pb2.Verdict.ValueType
+    """verdict is whether these go together; unset if nobody judged."""
+    why: builtins.str
+    """why is what is wrong, in one line."""
+    def __init__(
+        self,
+        *,
+        model_of: builtins.str = ...,
+        features_of: builtins.str = ...,
+        verdict: trilock.v1.report_pb2.Verdict.ValueType = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["features_of", b"features_of", "model_of", b"model_of", "verdict", b"verdict", "why", b"why"]) -> None: ...
+
+global___PlanState = PlanState
 
 @typing.final
 class PlanChange(google.protobuf.message.Message):

@@ -76,10 +76,13 @@ class PlanPromotionRequest(google.protobuf.message.Message):
     BUNDLE_FIELD_NUMBER: builtins.int
     FEATURE_WINDOW_FIELD_NUMBER: builtins.int
     COMPANIONS_FIELD_NUMBER: builtins.int
+    ACCEPT_WINDOW_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     bundle: builtins.str
     """bundle is the bundle to make live. Required."""
+    accept_window: builtins.str
+    """accept_window is as in PromoteRequest."""
     @property
     def feature_window(self) -> global___FeatureWindow:
         """feature_window is as in PromoteRequest."""
@@ -95,9 +98,10 @@ class PlanPromotionRequest(google.protobuf.message.Message):
         bundle: builtins.str = ...,
         feature_window: global___FeatureWindow | None = ...,
         companions: collections.abc.Iterable[global___Companion] | None = ...,
+        accept_window: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["feature_window", b"feature_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bundle", b"bundle", "companions", b"companions", "feature_window", b"feature_window"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accept_window", b"accept_window", "alias", b"alias", "bundle", b"bundle", "companions", b"companions", "feature_window", b"feature_window"]) -> None: ...
 
 global___PlanPromotionRequest = PlanPromotionRequest
 
@@ -248,6 +252,7 @@ class PromoteRequest(google.protobuf.message.Message):
     COMPANIONS_FIELD_NUMBER: builtins.int
     CANARY_PERCENT_FIELD_NUMBER: builtins.int
     SHADOW_FIELD_NUMBER: builtins.int
+    ACCEPT_WINDOW_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     bundle: builtins.str
@@ -272,6 +277,10 @@ class PromoteRequest(google.protobuf.message.Message):
     """
     shadow: builtins.bool
     """shadow makes the bundle a shadow instead of live. Not with canary_percent."""
+    accept_window: builtins.str
+    """accept_window is why readers may be served for a while, in place, what does not
+    go together. Recorded; empty to refuse.
+    """
     @property
     def feature_window(self) -> global___FeatureWindow:
         """feature_window is what the bundle's feature project is filled with before
@@ -307,9 +316,10 @@ class PromoteRequest(google.protobuf.message.Message):
         companions: collections.abc.Iterable[global___Companion] | None = ...,
         canary_percent: builtins.int = ...,
         shadow: builtins.bool = ...,
+        accept_window: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["deadline", b"deadline", "feature_window", b"feature_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "alias", b"alias", "bundle", b"bundle", "canary_percent", b"canary_percent", "companions", b"companions", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "shadow", b"shadow", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accept_unready", b"accept_unready", "accept_window", b"accept_window", "alias", b"alias", "bundle", b"bundle", "canary_percent", b"canary_percent", "companions", b"companions", "deadline", b"deadline", "etag", b"etag", "feature_window", b"feature_window", "plan", b"plan", "reason", b"reason", "request_id", b"request_id", "shadow", b"shadow", "validate_only", b"validate_only"]) -> None: ...
 
 global___PromoteRequest = PromoteRequest
 

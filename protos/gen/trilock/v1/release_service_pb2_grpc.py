@@ -134,6 +134,8 @@ class ReleaseServiceServicer(object):
         - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
         - FAILED_PRECONDITION (NOT_READY): what it replaces could not be restored.
         - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
+        - FAILED_PRECONDITION (WINDOW_NOT_ACCEPTED): in place, readers would be served
+        what does not go together.
         - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
         """

@@ -53,6 +53,8 @@ class ReleaseServiceStub:
     - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
     - FAILED_PRECONDITION (NOT_READY): what it replaces could not be restored.
     - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
+    - FAILED_PRECONDITION (WINDOW_NOT_ACCEPTED): in place, readers would be served
+      what does not go together.
     - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
     """
@@ -237,6 +239,8 @@ class ReleaseServiceAsyncStub:
     - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
     - FAILED_PRECONDITION (NOT_READY): what it replaces could not be restored.
     - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
+    - FAILED_PRECONDITION (WINDOW_NOT_ACCEPTED): in place, readers would be served
+      what does not go together.
     - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
     - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
     """
@@ -427,6 +431,8 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
         - FAILED_PRECONDITION (HOLD_ACTIVE): the bundle is on hold.
         - FAILED_PRECONDITION (NOT_READY): what it replaces could not be restored.
         - FAILED_PRECONDITION (FOREIGN_EDIT): somebody moved the model's alias.
+        - FAILED_PRECONDITION (WINDOW_NOT_ACCEPTED): in place, readers would be served
+          what does not go together.
         - FAILED_PRECONDITION (STALE_PLAN): the plan was made for another world.
         - FAILED_PRECONDITION (PLANE_UNAVAILABLE): an outside system does not answer.
         """

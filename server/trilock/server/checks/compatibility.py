@@ -6,7 +6,7 @@ time, and what it is now is what is judged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlmodel import Session
@@ -123,17 +123,27 @@ class Judge:
         )
         return self.report(judged, alias=alias, together=together)
 
-    def unfit(self, bundle: Bundle, *, alias: AliasRef) -> tuple[str, ...]:
+    def unfit(
+        self, bundle: Bundle, *, alias: AliasRef, features_of: Bundle | None = None
+    ) -> tuple[str, ...]:
         """Return why *bundle*, as it was recorded, fits neither itself nor the sinks of today.
 
         No outside system is asked, and what was live before does not count: it is for
-        going back, not for going on.
+        going back, or for a moment, not for going on.
+
+        Args:
+            bundle: Whose model is judged.
+            alias: Where it is, or would be, live.
+            features_of: Whose features it would read, if not its own.
         """
         with self._database.read() as session:
             sinks = list_sinks(session, model=alias.model)
             policy = policy_with_waivers(session, alias)
             day = today(session)
-        subject = self._subject(_recorded(bundle), alias=alias, sinks=sinks)
+        judged = _recorded(bundle)
+        if features_of is not None:
+            judged = replace(judged, capture=features_of.feature_schema.capture)
+        subject = self._subject(judged, alias=alias, sinks=sinks)
         report = check(subject, policy=policy, today=day)
         if report.verdict is not Verdict.INCOMPATIBLE:
             return ()

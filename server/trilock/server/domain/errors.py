@@ -20,6 +20,7 @@ TrilockError
 │   ├── PlaneUnavailableError
 │   ├── SinkError
 │   ├── StalePlanError
+│   ├── WindowNotAcceptedError
 │   ├── SchemaOutdatedError
 │   └── WrongStateError
 ├── AbortedError             lost a race; look again and decide
@@ -259,6 +260,28 @@ class SchemaOutdatedError(PreconditionError):
             "run `trilock migrate`",
             found=found,
             wanted=wanted,
+        )
+
+
+class WindowNotAcceptedError(PreconditionError):
+    """In place, readers would be served for a while what does not go together."""
+
+    reason = "WINDOW_NOT_ACCEPTED"
+
+    def __init__(
+        self, *, alias: str, model: str, features: str, why: str, features_first: bool
+    ) -> None:
+        hint = (
+            "promote it with --only features first: that order is compatible"
+            if features_first
+            else "no order is compatible throughout; --accept-window WHY accepts it"
+        )
+        super().__init__(
+            f"from the switch until the features have followed, readers of {alias} would be "
+            f"served the model of {model} on the features of {features}: {why}; {hint}",
+            alias=alias,
+            model=model,
+            features=features,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from trilock.compat import Report
 from trilock.server.domain.bundle import Bundle, FeatureSchema
 from trilock.server.domain.names import (
+    AliasRef,
     BundleRef,
     FeatureSchemaRef,
     ModelName,
@@ -22,6 +23,7 @@ from trilock.server.store.bundles import get_bundle, get_report, list_bundles
 from trilock.server.store.holds import Hold, get_hold
 from trilock.server.store.schemas import list_schemas
 from trilock.server.usecases.capture_feature_schema import capture_feature_schema
+from trilock.server.usecases.derive_bundle import Half, derive_bundle
 from trilock.server.usecases.describe_feature_schema import describe_feature_schema
 from trilock.server.usecases.diff import diff_bundles, diff_schemas
 from trilock.server.usecases.lift_hold import lift_hold
@@ -30,6 +32,10 @@ from trilock.server.usecases.record_bundle import record_bundle
 from trilock.v1 import bundle_pb2, bundle_service_pb2, bundle_service_pb2_grpc
 
 _SCHEMAS: Final = "featureSchemas/"
+_HALVES: Final = {
+    bundle_service_pb2.BUNDLE_HALF_MODEL: Half.MODEL,
+    bundle_service_pb2.BUNDLE_HALF_FEATURES: Half.FEATURES,
+}
 
 
 class BundleService(Service, bundle_service_pb2_grpc.BundleServiceServicer):
@@ -121,6 +127,27 @@ class BundleService(Service, bundle_service_pb2_grpc.BundleServiceServicer):
         return bundle_service_pb2.RecordBundleResponse(
             bundle=bundle_to_proto(recorded.bundle, report=recorded.report, hold=hold),
             created=recorded.created,
+        )
+
+    async def DeriveBundle(
+        self, request: bundle_service_pb2.DeriveBundleRequest, _context: Context
+    ) -> bundle_service_pb2.DeriveBundleResponse:
+        """See bundle_service.proto."""
+        with validating() as check:
+            alias = check.name("alias", request.alias, AliasRef.parse)
+            ref = check.name("bundle", request.bundle, BundleRef.parse)
+            check.same_model("bundle", ref, alias=alias)
+            half = _HALVES.get(request.only) or check.wrong("only", "must be model or features")
+        derived, created = await self.threads.slow(
+            derive_bundle,
+            self.runtime,
+            alias=alias,
+            bundle=ref,
+            only=half,
+            principal=current_principal().name,
+        )
+        return bundle_service_pb2.DeriveBundleResponse(
+            bundle=await self.threads.quick(self._bundle, derived.ref), created=created
         )
 
     async def GetBundle(

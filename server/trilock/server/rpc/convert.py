@@ -12,13 +12,10 @@ from trilock.compat import Report
 from trilock.server.domain.access import Token
 from trilock.server.domain.bundle import Bundle, FeatureSchema, ModelVersion, PipelineCommit
 from trilock.server.domain.errors import TrilockError
-from trilock.server.domain.names import BundleRef
-from trilock.server.domain.operation import Operation, OperationStep, Plan
+from trilock.server.domain.operation import Operation, OperationStep
 from trilock.server.domain.ports import ViewState
 from trilock.server.domain.release import Cause, Pause, Release
 from trilock.server.domain.sink import Sink
-from trilock.server.operations.pace import Pace
-from trilock.server.planning.outlook import Change
 from trilock.server.rpc.convert_checks import recorded_waivers_to_proto, report_to_proto
 from trilock.server.rpc.convert_fleet import fleet_to_proto
 from trilock.server.rpc.times import duration, timestamp
@@ -279,61 +276,6 @@ def _readiness(readiness: StoredReadiness | None, *, has_target: bool) -> releas
         state=release_pb2.Readiness.State.Value(f"STATE_{readiness.state}"),
         problems=readiness.problems,
         check_time=timestamp(readiness.checked),
-    )
-
-
-def plan_to_proto(
-    plan: Plan,
-    *,
-    from_bundle: BundleRef | None,
-    to_bundle: BundleRef,
-    report: Report | None = None,
-    changes: Sequence[Change] = (),
-    not_undone: Sequence[str] = (),
-    pace: Pace | None = None,
-) -> release_pb2.Plan:
-    """Return the message of *plan*: its steps, the last of them the pivot, and what follows."""
-    took = {} if pace is None else pace.steps
-    steps = [
-        release_pb2.PlanStep(
-            step=step.step,
-            title=step.title,
-            pivot=step is plan.steps[-1],
-            duration=duration(took.get(step.step)),
-            # Side by side there is no state in between: up to the pivot nobody sees anything.
-            serves=str(to_bundle) if step is plan.steps[-1] else _name(from_bundle),
-        )
-        for step in plan.steps
-    ]
-    steps += [
-        release_pb2.PlanStep(
-            step=plane,
-            title=f"bring {plane} to the live bundle",
-            converges=True,
-            serves=str(to_bundle),
-        )
-        for plane in plan.converges
-    ]
-    return release_pb2.Plan(
-        id=plan.id,
-        alias=str(plan.alias),
-        kind=plan.kind.value,
-        etag=plan.etag,
-        from_bundle=_name(from_bundle),
-        to_bundle=str(to_bundle),
-        steps=steps,
-        report=None if report is None else report_to_proto(report),
-        warnings=plan.warnings,
-        changes=[
-            release_pb2.PlanChange(what=change.what, before=change.before, after=change.after)
-            for change in changes
-        ],
-        not_undone=not_undone,
-        pace=None
-        if pace is None
-        else release_pb2.Pace(
-            runs=pace.runs, switched=duration(pace.switched), done=duration(pace.done)
-        ),
     )
 
 

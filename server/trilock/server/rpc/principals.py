@@ -65,6 +65,7 @@ _METHODS: Final = {
     ),
     Role.RECORD: (
         "BundleService/CaptureFeatureSchema",
+        "BundleService/DeriveBundle",
         "BundleService/RecordBundle",
     ),
     Role.ROLLBACK: (

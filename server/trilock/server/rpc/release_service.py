@@ -12,10 +12,10 @@ from trilock.server.rpc.convert import (
     alias_to_proto,
     fallback_to_proto,
     operation_to_proto,
-    plan_to_proto,
     refusal_to_proto,
     release_to_proto,
 )
+from trilock.server.rpc.convert_plan import plan_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import Validation, validating
@@ -63,11 +63,13 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             check.same_model("bundle", bundle, alias=alias)
             window = check.window("feature_window", request.feature_window, required=False)
             companions = _companions(check, request.companions)
+            accept_window = check.text("accept_window", request.accept_window)
         planned = await self.threads.slow(
             plan_promote_together,
             self.runtime,
             subjects=[Subject(alias=alias, bundle=bundle), *companions],
             window=window,
+            accept_window=accept_window,
         )
         lead, *others = planned.parts
         refusal = planned.refusal
@@ -97,6 +99,7 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
                 changes=described.changes,
                 not_undone=described.not_undone,
                 pace=described.pace,
+                between=None if described.middle is None else described.middle.taken,
             ),
             leaves=release_to_proto(planned.leaves, sinks=described.sinks),
             restores=None if target.release is None else release_to_proto(target.release),
@@ -124,6 +127,7 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             request_id = check.request_id(request.request_id)
             trial = _trial(check, request)
             deadline = check.duration("deadline", request)
+            accept_window = check.text("accept_window", request.accept_window)
             companions = _companions(check, request.companions)
         lead = Subject(alias=alias, bundle=bundle)
         operation = await self.threads.slow(
@@ -139,6 +143,7 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             validate_only=request.validate_only,
             principal=current_principal().name,
             deadline_seconds=deadline,
+            accept_window=accept_window,
         )
         return release_service_pb2.PromoteResponse(operation=await self._told(operation))
 
@@ -402,6 +407,7 @@ def _promotion_to_proto(planned: PlannedPromotion, *, plan: Plan) -> release_pb2
         report=planned.report,
         changes=planned.changes,
         pace=planned.pace,
+        between=None if planned.middle is None else planned.middle.taken,
     )
 
 

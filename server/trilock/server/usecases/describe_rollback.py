@@ -13,8 +13,10 @@ from trilock.server.planning.outlook import Change, changes, not_undone
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks, list_sinks
+from trilock.server.usecases.middle_states import Middle, middle
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
 from trilock.server.usecases.runtime import Runtime
+from trilock.server.usecases.surroundings import surroundings
 
 _HISTORY: Final = 100
 """How many releases back are looked at."""
@@ -30,6 +32,9 @@ class DescribedRollback:
     """What became of the writes of the release that is left: they go to quarantine."""
     not_undone: tuple[str, ...]
     pace: Pace | None
+    middle: Middle | None
+    """What readers are served, in place, until the features have followed. A rollback does not
+    wait for anybody to accept it."""
 
 
 def describe_rollback(
@@ -43,12 +48,15 @@ def describe_rollback(
     """
     planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle)
     with runtime.database.read() as session:
+        before = get_bundle(session, planned.leaves.bundle)
+        after = get_bundle(session, planned.target.bundle)
+        around = surroundings(runtime, session, alias)
+    between = middle(runtime, around, before=before, after=after)
+    with runtime.database.read() as session:
         return DescribedRollback(
             planned=planned,
-            changes=changes(
-                get_bundle(session, planned.leaves.bundle),
-                get_bundle(session, planned.target.bundle),
-            ),
+            middle=between,
+            changes=changes(before, after),
             sinks=tuple(list_release_sinks(session, planned.leaves.ref)),
             not_undone=not_undone(
                 planned.leaves,

@@ -34,6 +34,7 @@ from trilock.server.planning.planner import Surroundings, Trial, plan_promotion
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release, reserve_release
 from trilock.server.store.requests import request_hash
+from trilock.server.usecases.middle_states import Middle, middle
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
 
@@ -52,6 +53,8 @@ class PlannedPromotion:
     refusal: TrilockError | None
     changes: tuple[Change, ...]
     pace: Pace | None
+    middle: Middle | None
+    """What readers are served between the two bundles; None side by side."""
 
 
 def plan_promote(
@@ -63,6 +66,7 @@ def plan_promote(
     accept_unready: str = "",
     together: Together = ALONE,
     trial: Trial | None = None,
+    accept_window: str = "",
 ) -> PlannedPromotion:
     """Return what promoting would do, and the first reason why it would be refused.
 
@@ -90,6 +94,9 @@ def plan_promote(
         together=together,
         trial=trial,
     )
+    with runtime.database.read() as session:
+        before = None if around.live is None else get_bundle(session, around.live.bundle)
+    between = middle(runtime, around, before=before, after=recorded)
     report, refusal = _gates(
         runtime,
         plan,
@@ -98,8 +105,11 @@ def plan_promote(
         accept_unready=accept_unready,
         trial=trial,
     )
+    if refusal is None and between is not None:
+        with _collecting() as refusals:
+            between.require_accepted(alias, why=accept_window)
+        refusal = next(iter(refusals), None)
     with runtime.database.read() as session:
-        before = None if around.live is None else get_bundle(session, around.live.bundle)
         pace = pace_of(session, alias, kind=OperationKind.PROMOTE)
     return PlannedPromotion(
         plan=plan,
@@ -109,6 +119,7 @@ def plan_promote(
         refusal=refusal,
         changes=changes(before, recorded),
         pace=pace,
+        middle=between,
     )
 
 
@@ -127,6 +138,7 @@ def promote(
     principal: str,
     deadline_seconds: float | None = None,
     trial: Trial | None = None,
+    accept_window: str = "",
 ) -> Operation | None:
     """Start the operation that makes *bundle* live on *alias*, or puts it on *trial* there.
 
@@ -162,6 +174,7 @@ def promote(
             window=window,
             accept_unready=accept_unready,
             trial=trial,
+            accept_window=accept_window,
         )
         _require_allowed(planned, etag=etag, plan_id=plan_id)
     except TrilockError:
@@ -171,7 +184,7 @@ def promote(
         raise
     if validate_only:
         return None
-    why = reason if not accept_unready else f"{reason} (accepted unready: {accept_unready})".strip()
+    why = with_accepted(reason, unready=accept_unready, window=accept_window)
     with runtime.database.write() as session:
         known = runtime.journal.claim(session, request_id=request_id, request_hash=content)
         if known is not None:
@@ -192,6 +205,12 @@ def promote(
             scopes=(str(alias), *mirror_scopes(runtime.connections, alias)),
             deadline_seconds=deadline_seconds,
         )
+
+
+def with_accepted(reason: str, **accepted: str) -> str:
+    """Return *reason* with what was accepted, and why: it stays in the history."""
+    notes = [f"(accepted {what}: {why})" for what, why in accepted.items() if why]
+    return " ".join(part for part in (reason, *notes) if part)
 
 
 def _require_allowed(planned: PlannedPromotion, *, etag: str, plan_id: str) -> None:

@@ -22,7 +22,7 @@ from trilock.server.domain.release import Cause
 from trilock.server.planning.planner import plan_together
 from trilock.server.store.releases import reserve_release
 from trilock.server.store.requests import request_hash
-from trilock.server.usecases.promote import PlannedPromotion, plan_promote
+from trilock.server.usecases.promote import PlannedPromotion, plan_promote, with_accepted
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
 
@@ -55,6 +55,7 @@ def plan_promote_together(
     subjects: Sequence[Subject],
     window: Window | None,
     accept_unready: str = "",
+    accept_window: str = "",
 ) -> PlannedTogether:
     """Return what promoting *subjects* together would do, the first one leading.
 
@@ -74,6 +75,7 @@ def plan_promote_together(
             bundle=subject.bundle,
             window=window,
             accept_unready=accept_unready,
+            accept_window=accept_window,
             together={one.alias: one.bundle for one in subjects if one is not subject},
         )
         for subject in subjects
@@ -95,6 +97,7 @@ def promote_together(
     validate_only: bool,
     principal: str,
     deadline_seconds: float | None = None,
+    accept_window: str = "",
 ) -> Operation | None:
     """Start the operation that makes all of *subjects* live with one pivot.
 
@@ -110,6 +113,7 @@ def promote_together(
         validate_only: Whether to check everything and start nothing.
         principal: Who asks.
         deadline_seconds: After so long it turns back, unless it is past its pivot.
+        accept_window: Why, in place, what does not go together may be served for a while.
 
     Returns:
         The operation, which goes on by itself; None for *validate_only*.
@@ -133,7 +137,11 @@ def promote_together(
         return known
     try:
         planned = plan_promote_together(
-            runtime, subjects=subjects, window=window, accept_unready=accept_unready
+            runtime,
+            subjects=subjects,
+            window=window,
+            accept_unready=accept_unready,
+            accept_window=accept_window,
         )
         _require_allowed(planned, etag=etag, plan_id=plan_id)
     except TrilockError:
@@ -143,7 +151,7 @@ def promote_together(
         raise
     if validate_only:
         return None
-    why = reason if not accept_unready else f"{reason} (accepted unready: {accept_unready})".strip()
+    why = with_accepted(reason, unready=accept_unready, window=accept_window)
     with runtime.database.write() as session:
         known = runtime.journal.claim(session, request_id=request_id, request_hash=content)
         if known is not None:

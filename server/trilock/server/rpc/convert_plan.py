@@ -1,0 +1,94 @@
+"""From plans to messages: what would be done, what readers pass through, and what it means."""
+
+from collections.abc import Iterator, Sequence
+
+from trilock.compat import Report
+from trilock.server.domain.names import BundleRef
+from trilock.server.domain.operation import Plan
+from trilock.server.operations.pace import Pace
+from trilock.server.planning.middle import State
+from trilock.server.planning.outlook import Change
+from trilock.server.rpc.convert_checks import report_to_proto
+from trilock.server.rpc.times import duration
+from trilock.v1 import release_pb2, report_pb2
+
+
+def plan_to_proto(
+    plan: Plan,
+    *,
+    from_bundle: BundleRef | None,
+    to_bundle: BundleRef,
+    report: Report | None = None,
+    changes: Sequence[Change] = (),
+    not_undone: Sequence[str] = (),
+    pace: Pace | None = None,
+    between: State | None = None,
+) -> release_pb2.Plan:
+    """Return the message of *plan*: its steps, the last of them the pivot, and what follows."""
+    took = {} if pace is None else pace.steps
+    origin = "" if from_bundle is None else str(from_bundle)
+    steps = [
+        release_pb2.PlanStep(
+            step=step.step,
+            title=step.title,
+            pivot=step is plan.steps[-1],
+            duration=duration(took.get(step.step)),
+            # Up to the pivot nobody sees anything of it.
+            serves=str(to_bundle) if step is plan.steps[-1] else origin,
+        )
+        for step in plan.steps
+    ]
+    steps += [
+        release_pb2.PlanStep(
+            step=plane,
+            title=f"bring {plane} to the live bundle",
+            converges=True,
+            serves=str(to_bundle),
+        )
+        for plane in plan.converges
+    ]
+    return release_pb2.Plan(
+        id=plan.id,
+        alias=str(plan.alias),
+        kind=plan.kind.value,
+        etag=plan.etag,
+        from_bundle=origin,
+        to_bundle=str(to_bundle),
+        steps=steps,
+        report=None if report is None else report_to_proto(report),
+        warnings=plan.warnings,
+        changes=[
+            release_pb2.PlanChange(what=change.what, before=change.before, after=change.after)
+            for change in changes
+        ],
+        not_undone=not_undone,
+        pace=None
+        if pace is None
+        else release_pb2.Pace(
+            runs=pace.runs, switched=duration(pace.switched), done=duration(pace.done)
+        ),
+        states=_states(origin, str(to_bundle), between=between, report=report),
+    )
+
+
+def _states(
+    origin: str, target: str, *, between: State | None, report: Report | None
+) -> Iterator[release_pb2.PlanState]:
+    if origin:
+        yield release_pb2.PlanState(model_of=origin, features_of=origin)
+    if between is not None:
+        yield release_pb2.PlanState(
+            model_of=str(between.model_of),
+            features_of=str(between.features_of),
+            verdict=report_pb2.VERDICT_COMPATIBLE
+            if between.compatible
+            else report_pb2.VERDICT_INCOMPATIBLE,
+            why=between.why,
+        )
+    yield release_pb2.PlanState(
+        model_of=target,
+        features_of=target,
+        verdict=report_pb2.VERDICT_UNSPECIFIED
+        if report is None
+        else report_to_proto(report).verdict,
+    )
