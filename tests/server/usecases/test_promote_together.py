@@ -28,10 +28,12 @@ from trilock.server.domain.errors import (
 from trilock.server.domain.operation import OperationKind, OperationState, StepState
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.catalog import steps
+from trilock.server.operations.pace import pace_of
 from trilock.server.operations.runner import Runner
 from trilock.server.store.events import read_changes
 from trilock.server.store.holds import put_hold
 from trilock.server.store.tables import LockRow
+from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.promote_together import plan_promote_together
 from trilock.server.workers.lease import free_all
 
@@ -223,6 +225,29 @@ def test_nothing_else_begins_on_any_of_them_meanwhile(
 
     with pytest.raises(BusyError, match="models/eta/aliases/production is locked"):
         w.start(other)
+
+
+def test_each_alias_says_what_works_on_it(w: Sharing, pair: tuple[Bundle, Bundle]) -> None:
+    operation = w.start_together(*pair)
+
+    for alias in (ALIAS, ETA_ALIAS):
+        found = describe_alias(w.runtime, alias).operation
+        assert found is not None
+        assert found.id == operation.id
+    w.settle()
+    assert describe_alias(w.runtime, ETA_ALIAS).operation is None
+
+
+def test_what_came_with_anothers_pivot_sets_no_pace(
+    w: Sharing, pair: tuple[Bundle, Bundle]
+) -> None:
+    w.settled(w.start_together(*pair))
+
+    with w.database.read() as session:
+        paces = [
+            pace_of(session, alias, kind=OperationKind.PROMOTE) for alias in (ALIAS, ETA_ALIAS)
+        ]
+    assert [pace and pace.runs for pace in paces] == [2, 1]
 
 
 def test_the_plan_that_was_reviewed_is_the_one_that_runs(

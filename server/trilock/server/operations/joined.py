@@ -5,6 +5,7 @@ that converges, is waited for and is superseded like any other.
 """
 
 import uuid
+from typing import Final
 
 from sqlmodel import Session
 
@@ -15,6 +16,9 @@ from trilock.server.planning.planner import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
 from trilock.server.store.tables import OperationRow, OperationStepRow
+
+JOINED: Final = "joined"
+"""Stands where others have the hash of their request: nobody asked for this one by itself."""
 
 
 def follow(session: Session, plan: Plan, *, of: Operation, live: LiveRow) -> None:
@@ -30,7 +34,7 @@ def follow(session: Session, plan: Plan, *, of: Operation, live: LiveRow) -> Non
     row = OperationRow(
         id=uuid.uuid4().hex,
         request_id=f"{of.id}:{plan.alias}",
-        request_hash="",
+        request_hash=JOINED,
         kind=plan.kind.value,
         model=plan.alias.model,
         alias=plan.alias.alias,

@@ -193,6 +193,18 @@ class Journal:
             steps = steps_of(session, [row.id for row in rows])
             return tuple(to_domain(row, steps[row.id]) for row in rows)
 
+    def working_on(self, alias: AliasRef) -> Operation | None:
+        """Return the operation that works on *alias*, its own or one that switches others too."""
+        active = self.list(alias=alias, active_only=True, limit=1)
+        if active:
+            return active[0]
+        with self._database.read() as session:
+            operation_id = locks.holder(session, str(alias))
+            if operation_id is None:
+                return None
+            row = session.exec(select(OperationRow).where(OperationRow.id == operation_id)).one()
+            return to_domain(row, steps_of(session, [row.id])[row.id])
+
     def cancel(
         self, operation_id: OperationId, *, reason: str = "", principal: str = ""
     ) -> Operation:

@@ -62,3 +62,8 @@ def owned(session: Session, *, operation_id: str) -> set[str]:
 def give_back(session: Session, *, operation_id: str) -> None:
     """Give back whatever the operation still has. Idempotent."""
     session.exec(delete(LockRow).where(col(LockRow.operation) == operation_id))
+
+
+def holder(session: Session, scope: str) -> str | None:
+    """Return the id of the operation that has *scope*; None if nobody has."""
+    return session.exec(select(LockRow.operation).where(LockRow.scope == scope)).one_or_none()

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import OperationKind, OperationState
+from trilock.server.operations.joined import JOINED
 from trilock.server.operations.records import steps_of
 from trilock.server.store.tables import OperationRow, OperationStepRow
 
@@ -37,6 +38,8 @@ def pace_of(session: Session, alias: AliasRef, *, kind: OperationKind) -> Pace |
             OperationRow.alias == alias.alias,
             OperationRow.kind == kind.value,
             OperationRow.state == OperationState.SUCCEEDED.value,
+            # It came with another one's pivot: how long that took is no pace of its own.
+            OperationRow.request_hash != JOINED,
         )
         .order_by(col(OperationRow.created_ms).desc(), col(OperationRow.id).desc())
         .limit(_RUNS)

@@ -74,7 +74,6 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         fleet = get_fleet(session, row)
         canary = None if row.canary is None else get_release(session, row.canary)
         shadow = None if row.shadow is None else get_release(session, row.shadow)
-    active = runtime.journal.list(alias=alias, active_only=True, offset=0, limit=1)
     return AliasStatus(
         live_row=row,
         live=live,
@@ -89,7 +88,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         canary=canary,
         shadow=shadow,
         fleet=fleet,
-        operation=active[0] if active else None,
+        operation=runtime.journal.working_on(alias),
         waivers=waivers,
         hold=hold,
         drifts=drifts,
