@@ -161,3 +161,10 @@ def test_what_cannot_go_along_is_a_usage_error(
 
     assert (run.code, run.out) == (2, "")
     assert message in run.err
+
+
+def test_a_trial_takes_nobody_along(both: Together) -> None:
+    run = both("promote", "delay/2", "--with=eta=2", "--canary=10")
+
+    assert (run.code, run.out) == (2, "")
+    assert "companions: only what is to be live at once has them" in run.err

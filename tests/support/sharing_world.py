@@ -14,6 +14,7 @@ from trilock.server.domain.names import AliasRef, alias_name, model_name
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.ports import Planes
 from trilock.server.domain.release import LiveRow
+from trilock.server.planning.planner import Trial
 from trilock.server.store.releases import require_live
 from trilock.server.usecases.check_bundle import check_bundle
 from trilock.server.usecases.finalize import finalize
@@ -91,7 +92,7 @@ class Sharing(World):
         assert recorded.bundle is not None
         return recorded.bundle
 
-    def start(self, bundle: Bundle) -> Operation:
+    def start(self, bundle: Bundle, *, trial: Trial | None = None) -> Operation:
         operation = promote(
             self.runtime,
             alias=alias_of(bundle),
@@ -104,6 +105,7 @@ class Sharing(World):
             request_id="",
             validate_only=False,
             principal=ANN,
+            trial=trial,
         )
         assert operation is not None
         return operation

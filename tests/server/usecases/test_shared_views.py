@@ -17,6 +17,7 @@ from trilock.compat import Report, Verdict
 from trilock.server.domain.errors import BusyError, IncompatibleError
 from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.operation import OperationState
+from trilock.server.planning.planner import Trial
 from trilock.server.usecases.check_bundle import check_bundle
 from trilock.server.usecases.roll_back import plan_roll_back
 
@@ -67,6 +68,19 @@ def test_the_rollback_target_of_another_model_is_protected_too(w: Sharing) -> No
 
     # eta's live bundle has humidity only; its target, bundle 1, has temp.
     assert errors(report) == [("CON001", "models/eta/bundles/1/eta")]
+
+
+def test_what_another_model_has_on_trial_is_protected_too(w: Sharing) -> None:
+    w.go(w.record_of("delay", features=("temp", "humidity")))
+    for required in ("true", "false"):
+        inputs = READS_HUMIDITY.replace("true", required)
+        w.go(w.record_of("eta", features=("humidity",), inputs=inputs))
+    w.start(w.record_of("eta", features=("temp", "humidity")), trial=Trial(percent=10))
+    w.settle()
+
+    report = w.judge(w.record_of("delay", features=("humidity",), inputs=READS_HUMIDITY))
+
+    assert errors(report) == [("CON001", "models/eta/bundles/4/eta")]
 
 
 def test_every_other_bundle_that_breaks_is_listed(w: Sharing) -> None:

@@ -70,7 +70,7 @@ def mirror_scope(alias: AliasRef) -> str:
 def readers(
     session: Session, connections: Connections, alias: AliasRef, *, together: Together = ALONE
 ) -> list[Reader]:
-    """Return every live bundle and rollback target whose readers read the mirror of *alias*.
+    """Return what is live, on trial or a target, whose readers read the mirror of *alias*.
 
     Args:
         session: The caller's transaction.
@@ -166,8 +166,8 @@ def _bundles(
     if live is None:
         return
     yield live.bundle
-    if live.target is not None:
-        yield get_release(session, live.target).bundle
+    for release in (*live.trials, *([] if live.target is None else [live.target])):
+        yield get_release(session, release).bundle
 
 
 def _overlaid(features: FeatureStore, capture: FeatureCapture, *, by: FeatureCapture) -> FeatureSet:
