@@ -126,6 +126,19 @@ class TestChanges:
         ):
             quarantine_of(client, "models/delay/releases/2", "predictions", connections=url)
 
+    def test_a_table_may_have_any_name(self, served: Served, trilock: Operator) -> None:
+        _sql(served.world, 'CREATE TABLE "the ""new"" table; --" ("flight no" TEXT PRIMARY KEY)')
+        _sql(served.world, "CREATE TABLE unrelated (id INTEGER)")
+        name = ("--connection=warehouse", '--table=the "new" table; --')
+
+        shown = trilock("sinks", "register", "log", *name, "--key=flight no", "--live-view")
+        refused = trilock(
+            "sinks", "register", "log", "--connection=warehouse", "--table=unrelated", code=3
+        )
+
+        assert 'the "new" table; --_live' in shown.out
+        assert "as table 'the \"new\" table; --' of 'warehouse'" in refused.err
+
     def test_what_ended_long_ago_is_purged(self, trilock: Operator) -> None:
         run = trilock("sinks", "purge", "--older-than=0", "--yes", "-o", "json")
 

@@ -79,6 +79,7 @@ def test_a_large_bad_release_leaves_nothing(world: SinkWorld, chance: random.Ran
     _spoil(world, spoiled)
     in_between = Counter(row.state for row in records.written(sink, epoch=EPOCH))
     _killed_until_done(_undo, world, chance)
+    opened.close(sink, epoch=EPOCH)
     undone = opened.undo(sink, epoch=EPOCH)
     states = {row.key[0]: row.state for row in records.written(sink, epoch=EPOCH)}
 

@@ -41,9 +41,17 @@ from trilock.v1.release_service_pb2 import (
     SetFallbackRequest,
 )
 from trilock.v1.serving_service_pb2 import ResolveRequest, WatchRequest
-from trilock.v1.sink_service_pb2 import GetSinkRequest, RegisterSinkRequest
+from trilock.v1.sink_service_pb2 import (
+    GetReceiptRequest,
+    GetSinkRequest,
+    ListQuarantinedRowsRequest,
+    ListReceiptRowsRequest,
+    PurgeReceiptsRequest,
+    RegisterSinkRequest,
+)
 
 PRODUCTION = str(ALIAS)
+STREAMS = ("Watch", "MaterializeFeatures", "ListReceiptRows", "ListQuarantinedRows")
 
 
 @pytest.mark.parametrize(
@@ -113,8 +121,16 @@ PRODUCTION = str(ALIAS)
         ),
         (
             "Sink.RegisterSink",
-            RegisterSinkRequest(name="models/delay/sinks/P", table="a b", keys=["x", "x"]),
+            RegisterSinkRequest(name="models/delay/sinks/P", table="a\x00b", keys=["x", "x"]),
             ["name", "connection", "table", "keys"],
+        ),
+        ("Sink.GetReceipt", GetReceiptRequest(sink="x"), ["release", "sink"]),
+        ("Sink.ListReceiptRows", ListReceiptRowsRequest(release="4"), ["release", "sink"]),
+        ("Sink.ListQuarantinedRows", ListQuarantinedRowsRequest(), ["release", "sink"]),
+        (
+            "Sink.PurgeReceipts",
+            PurgeReceiptsRequest(model="D", release="4", older_than=Duration(seconds=-1)),
+            ["model", "release", "older_than"],
         ),
     ],
 )
@@ -123,7 +139,7 @@ def test_bad_input_is_told_whole(
 ) -> None:
     def call() -> object:
         response = served.call(method, request_)
-        return list(response) if method.endswith(("Watch", "MaterializeFeatures")) else response
+        return list(response) if method.endswith(STREAMS) else response
 
     error = refused(call)
 

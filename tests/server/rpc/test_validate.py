@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trilock.server.domain.access import Role
 from trilock.server.domain.errors import InvalidRequestError
 from trilock.server.domain.names import AliasRef, BundleRef, model_name
-from trilock.server.rpc.validate import REVISION, TABLE, Validation, validating
+from trilock.server.rpc.validate import REVISION, Validation, validating
 from trilock.v1.release_service_pb2 import FeatureWindow
 
 ALIAS = "models/delay/aliases/production"
@@ -111,11 +111,6 @@ def test_text(text: str, *, required: bool, found: list[str]) -> None:
         (REVISION, "a" * 39, False),
         (REVISION, "A" * 40, False),
         (REVISION, "a" * 40 + "\n", False),
-        (TABLE, "predictions", True),
-        (TABLE, "sales.predictions", True),
-        (TABLE, "a.b.c", False),
-        (TABLE, 'x"; drop table y', False),
-        (TABLE, "", False),
     ],
 )
 def test_tokens(pattern: Any, text: str, *, right: bool) -> None:

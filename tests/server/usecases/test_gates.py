@@ -177,5 +177,6 @@ def test_a_sink_that_was_altered_during_the_soak_is_not_finalized_into(w: World)
 
     assert (ended.state, ended.error_reason) == (COMPENSATED, "SINK_UNUSABLE")
     assert ended.error_message.startswith("sink_as_registered: ")
+    assert "column 'note' was added since it was registered" in ended.error_message
     assert w.live().state is ReleaseState.SOAKING
     assert w.live().alias == ALIAS

@@ -16,7 +16,7 @@ from trilock.server.rpc.receipts import (
     rows_to_json,
 )
 from trilock.server.rpc.service import Context, Service
-from trilock.server.rpc.validate import TABLE, validating
+from trilock.server.rpc.validate import MAX_TABLE, validating
 from trilock.server.store.sinks import get_sink, list_sinks
 from trilock.server.usecases.purge_receipts import purge_receipts
 from trilock.server.usecases.register_sink import register_sink
@@ -40,7 +40,7 @@ class SinkService(Service, sink_service_pb2_grpc.SinkServiceServicer):
         with validating() as check:
             ref = check.name("name", request.name, SinkRef.parse)
             connection = check.text("connection", request.connection, required=True, limit=63)
-            table = check.token("table", request.table, TABLE)
+            table = check.text("table", request.table, required=True, limit=MAX_TABLE)
             keys = check.columns("keys", request.keys)
         sink = await self.threads.slow(
             register_sink,

@@ -39,12 +39,13 @@ MAX_SECONDS: Final = 30 * 24 * 3600
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MAX_LIST: Final = 10_000
 MAX_COLUMNS: Final = 32
+MAX_TABLE: Final = 127
+"""Two names of PostgreSQL and a dot. What is in them is the database's own to say."""
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REVISION: Final = re.compile(r"[0-9a-f]{40}")
 REGISTRY_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RULE: Final = re.compile(r"[A-Z]{3}[0-9]{3}")
-TABLE: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

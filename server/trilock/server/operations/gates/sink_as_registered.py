@@ -7,6 +7,7 @@ from trilock.server.domain.errors import SinkError
 from trilock.server.domain.operation import Json
 from trilock.server.domain.ports import Connections
 from trilock.server.operations.steps.sink_of import sink_of
+from trilock.server.sinks.table_checks import alterations_of
 from trilock.server.store.database import Database
 
 
@@ -29,9 +30,7 @@ class SinkAsRegistered:
         """
         sink, database = sink_of(args, self._database, self._connections)
         columns = database.inspect(table=sink.table, keys=sink.keys)
-        problems = (
-            [] if columns == sink.columns else ["its columns changed since it was registered"]
-        )
+        problems = alterations_of(sink.columns, columns)
         state = database.state(sink, epoch=args["epoch"])
         # A sink that was registered during the soak has no fence for this release yet.
         if state not in {None, EpochState.STAGED, EpochState.MERGING, EpochState.DIRECT}:
