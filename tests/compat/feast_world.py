@@ -6,7 +6,7 @@ Importing this imports Feast, which takes seconds: tests do so in a fixture.
 import datetime as dt
 import importlib.util
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,36 @@ def feast_types() -> Mapping[str, tuple[Any, list[Any], Any]]:
     return scalars | lists
 
 
+def never_fed() -> Mapping[str, tuple[Any, list[Any], Any]]:
+    """Return the types that Feast declares and cannot put into an online store."""
+    pairs = pa.map_(pa.string(), pa.string())
+    return {
+        "scalar_map": (f.ScalarMap, [[("a", "x")], [("b", "y")]], pairs),
+        "list_map": (f.Array(f.Map), [[[("a", "x")]], [[("b", "y")]]], pa.list_(pairs)),
+        "zoned_timestamp": (f.ZonedTimestamp, [NOW, NOW], pa.timestamp("us", tz="UTC")),
+    }
+
+
+def plain_types() -> Mapping[str, Any]:
+    """Return what `in_plain_python` makes."""
+    return {
+        "plain_float": f.Float64,
+        "plain_int": f.Int64,
+        "plain_bool": f.Bool,
+        "plain_text": f.String,
+    }
+
+
+def in_plain_python(inputs: dict[str, Any]) -> dict[str, Any]:
+    given = inputs["plain_input"]
+    return {
+        "plain_float": [None if one is None else one * 2.0 for one in given],
+        "plain_int": [None if one is None else int(one) for one in given],
+        "plain_bool": [None if one is None else one > 0 for one in given],
+        "plain_text": [None if one is None else str(one) for one in given],
+    }
+
+
 def described(kind: str, thing: Any) -> RawObject:
     """Return a Feast object as the Feast plane describes it."""
     definition = MessageToDict(
@@ -145,6 +175,9 @@ def write_source(path: Path) -> None:
     for name, (_, values, arrow) in feast_types().items():
         rows = [list(one.items()) for one in values] if name == "map" else values
         columns[name] = pa.array(rows, arrow)
+    for name, (_, values, arrow) in never_fed().items():
+        columns[name] = pa.array(values, arrow)
+    columns["plain_input"] = pa.array([1.5, 2.5], pa.float64())
     pq.write_table(pa.table(columns), path)
 
 
@@ -163,41 +196,59 @@ def applied(folder: Path) -> tuple[FeatureStore, FeatureSet]:
     entity = Entity(name="k", join_keys=["k"], value_type=ValueType.INT64)
     path = str(folder / "source.parquet")
     types = feast_types()
-    view = FeatureView(
-        name="v",
-        entities=[entity],
-        schema=[
-            Field(name="k", dtype=f.Int64),
-            *(Field(name=name, dtype=type_) for name, (type_, _, _) in types.items()),
-        ],
-        source=FileSource(name="s", path=path, timestamp_field="event_timestamp"),
-        ttl=dt.timedelta(days=3650),
-    )
+
+    def view_of(name: str, types: Mapping[str, Any]) -> FeatureView:
+        return FeatureView(
+            name=name,
+            entities=[entity],
+            schema=[
+                Field(name="k", dtype=f.Int64),
+                *(Field(name=feature, dtype=type_) for feature, type_ in types.items()),
+            ],
+            source=FileSource(name="s", path=path, timestamp_field="event_timestamp"),
+            ttl=dt.timedelta(days=3650),
+        )
+
+    view = view_of("v", {name: type_ for name, (type_, _, _) in types.items()})
+    other = view_of("w", {name: type_ for name, (type_, _, _) in never_fed().items()})
+    given = view_of("g", {"plain_input": f.Float64})
     request = RequestSource(name="asked", schema=[Field(name="request", dtype=f.Float64)])
     schema = [Field(name="doubled", dtype=f.Float64)]
     doubling = on_demand_feature_view(sources=[request], schema=schema)(doubled)
-    service = FeatureService(name="truth", features=[view, doubling])
-    store.apply([entity, view, request, doubling, service])
+    plain = on_demand_feature_view(
+        sources=[given],
+        schema=[Field(name=name, dtype=type_) for name, type_ in plain_types().items()],
+        mode="python",
+    )(in_plain_python)
+    service = FeatureService(name="truth", features=[view, other, doubling, plain])
+    store.apply([entity, view, other, given, request, doubling, plain, service])
     registry = store.registry
     objects = [
         described("entity", registry.get_entity("k", "truth")),
-        described("feature_view", registry.get_feature_view("v", "truth")),
+        *(described("feature_view", registry.get_feature_view(name, "truth")) for name in "vwg"),
         described("on_demand_feature_view", doubling),
+        described("on_demand_feature_view", plain),
         described("feature_service", registry.get_feature_service("truth", "truth")),
     ]
     return store, parse_features(objects, service="truth")
 
 
-def served(folder: Path) -> Frames:
-    """Return what both paths serve of every type, for batches with all, some and no rows."""
+def served(folder: Path) -> tuple[Frames, frozenset[str]]:
+    """Return what both paths serve of every type, for batches with all, some and no rows.
+
+    And which of `never_fed` Feast itself refuses to feed.
+    """
     store, features = applied(folder)
     assert (features.broken, features.undecidable) == ((), ())
     values = {name: pd.Series(rows, dtype=object) for name, (_, rows, _) in feast_types().items()}
     store.write_to_online_store(
         "v", pd.DataFrame({"k": [1, 2], "event_timestamp": [NOW, NOW]} | values)
     )
+    store.write_to_online_store(
+        "g", pd.DataFrame({"k": [1, 2], "event_timestamp": [NOW, NOW], "plain_input": [1.5, 2.5]})
+    )
     keys = {Batch.FULL: [1, 2], Batch.PARTIAL: [1, 99], Batch.EMPTY: [98, 99]}
-    return {
+    frames = {
         (path, batch): (
             retrieved(store, path=path, keys=ids),
             build_frame(
@@ -210,6 +261,28 @@ def served(folder: Path) -> Frames:
         for path in ServingPath
         for batch, ids in keys.items()
     }
+    return frames, frozenset(name for name in never_fed() if _refused(store, name=name))
+
+
+def _refused(store: FeatureStore, *, name: str) -> bool:
+    """Return whether Feast cannot feed feature *name* of `never_fed`, in any way."""
+    _, rows, _ = never_fed()[name]
+    values = [dict(row) for row in rows] if name == "scalar_map" else rows
+    frame = pd.DataFrame({"k": [1, 2], "event_timestamp": [NOW, NOW]})
+    others = {other: None for other in never_fed() if other != name}
+    frame = frame.assign(**{name: pd.Series(values, dtype=object)}, **others)
+    span = (NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=1))
+    return _raises(lambda: store.write_to_online_store("w", frame)) and _raises(
+        lambda: store.materialize(*span, feature_views=["w"])
+    )
+
+
+def _raises(work: Callable[[], object]) -> bool:
+    try:
+        work()
+    except TypeError:
+        return True
+    return False
 
 
 def retrieved(store: FeatureStore, *, path: ServingPath, keys: list[int]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from trilock.compat.feast_types import StructType
-from trilock.compat.frame import Batch, Frame, ServingPath
+from trilock.compat.frame import Batch, Frame, ServingPath, UnknownCell
 from trilock.compat.proto_shapes import SHAPES
 
 Frames = Mapping[tuple[ServingPath, Batch], tuple[pd.DataFrame, Frame]]
@@ -34,12 +34,18 @@ def world() -> Any:
 
 
 @pytest.fixture(scope="module")
-def frames(world: Any, tmp_path_factory: pytest.TempPathFactory) -> Frames:
-    """Return, per serving path and batch, Feast's frame and ours."""
+def truth(world: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Frames, frozenset[str]]:
+    """Return what Feast serves, and what it cannot feed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        served: Frames = world.served(tmp_path_factory.mktemp("feast"))
-        return served
+        found: tuple[Frames, frozenset[str]] = world.served(tmp_path_factory.mktemp("feast"))
+        return found
+
+
+@pytest.fixture(scope="module")
+def frames(truth: tuple[Frames, frozenset[str]]) -> Frames:
+    """Return, per serving path and batch, Feast's frame and ours."""
+    return truth[0]
 
 
 def dtype_of(series: "pd.Series[Any]") -> str:
@@ -87,7 +93,9 @@ def test_columns_are_what_feast_makes(
     path: ServingPath, batch: Batch, world: Any, frames: Frames
 ) -> None:
     theirs, ours = frames[path, batch]
-    names = world.feast_types().keys() - LOOSE
+    names = (world.feast_types().keys() | world.plain_types().keys()) - LOOSE
+    if path is ServingPath.HISTORICAL:
+        names |= {"zoned_timestamp"}
 
     assert {name: dtype_of(theirs[name]) for name in names} == {
         name: ours.columns[name].dtype(batch) for name in names
@@ -104,6 +112,27 @@ def test_values_in_object_columns_are_what_feast_makes(
     assert {name: kind_of(theirs[name].iloc[0]) for name in names} == {
         name: str(ours.columns[name].cell) for name in names
     }
+
+
+def test_maps_are_historical_pairs(frames: Frames) -> None:
+    theirs, ours = frames[ServingPath.HISTORICAL, Batch.FULL]
+
+    assert str(ours.columns["scalar_map"].cell) == "array of pairs"
+    assert [list(pair) for pair in theirs["scalar_map"].iloc[0]] == [["a", "x"]]
+    assert str(ours.columns["list_map"].cell) == "list of array of pairs"
+    assert [list(pair) for pair in theirs["list_map"].iloc[0][0]] == [["a", "x"]]
+
+
+def test_what_feast_cannot_feed_is_unknown_online(
+    world: Any, truth: tuple[Frames, frozenset[str]]
+) -> None:
+    frames, refused = truth
+    _, ours = frames[ServingPath.ONLINE, Batch.FULL]
+
+    assert refused == world.never_fed().keys()
+    assert {name for name, one in ours.columns.items() if isinstance(one.cell, UnknownCell)} == (
+        refused
+    )
 
 
 def test_request_fields_are_not_in_the_online_frame(frames: Frames) -> None:

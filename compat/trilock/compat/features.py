@@ -27,6 +27,8 @@ class Feature:
     """`kind/name` of every object that has a part in its values, sorted."""
     semantics: str
     """Digest of how its values are made: of all those objects, and how they are joined."""
+    plain_python: bool = False
+    """Whether an on-demand transformation of plain Python values makes it."""
 
     @property
     def ref(self) -> str:

@@ -145,9 +145,13 @@ class Column:
     batches: tuple[Batch, ...]
     """Which batches can occur, FULL first: FULL only, if a row is never missing."""
     path: ServingPath
+    plain_python: bool = False
+    """Made by a transformation of plain Python values: a column of nothing has no dtype."""
 
     def dtype(self, batch: Batch) -> str:
         """Return the pandas column in *batch*, in the words of the conversion matrix."""
+        if batch is Batch.EMPTY and self.plain_python:
+            return "object[None]"
         return _dtype(self.cell, batch=batch, path=self.path)
 
     def dtypes(self) -> tuple[str, ...]:
@@ -208,6 +212,7 @@ def _columns(
             vector_length=feature.vector_length,
             batches=_ALL_BATCHES if gaps else _FULL_ONLY,
             path=path,
+            plain_python=feature.plain_python,
         )
     for origin, inputs in (
         (Origin.JOIN_KEY, features.join_keys),
@@ -253,13 +258,27 @@ _ONLINE: Final[Mapping[Scalar, Leaf]] = {
     Scalar.DECIMAL: Leaf.DECIMAL,
     Scalar.JSON: Leaf.JSON,
     Scalar.MAP: Leaf.MAP,
-    Scalar.SCALAR_MAP: Leaf.MAP,
 }
 
 
-def delivered(type_: FeatureType, *, path: ServingPath) -> Cell:
+_NEVER_FED: Final = frozenset(
+    {
+        ScalarType(Scalar.SCALAR_MAP),
+        ScalarType(Scalar.ZONED_TIMESTAMP),
+        ArrayType(ScalarType(Scalar.MAP)),
+    }
+)
+"""Feast 0.67 raises a TypeError when such values are materialized or pushed, so nobody has seen
+what comes out."""
+
+
+def delivered(  # noqa: PLR0911 - one line per case of a table
+    type_: FeatureType, *, path: ServingPath
+) -> Cell:
     """Return what one value of *type_* is when it comes out of *path*."""
     match type_:
+        case _ if path is ServingPath.ONLINE and type_ in _NEVER_FED:
+            return UnknownCell(f"Feast puts no value of type {type_} into an online store")
         case ScalarType(scalar):
             return (_ONLINE if path is ServingPath.ONLINE else _HISTORICAL)[scalar]
         case ArrayType(item) if path is ServingPath.ONLINE:

@@ -131,6 +131,7 @@ class _Parser:
                     nullable=_nullable(view),
                     made_by=made_by,
                     semantics=semantics,
+                    plain_python=_spec(view).get("mode") == "python",
                 )
             )
         self._need(view, projection=projection, above=())

@@ -11,7 +11,7 @@ from math import prod
 from typing import Final
 
 from trilock.compat.conversion import Outcome
-from trilock.compat.frame import Batch, Column, Leaf, ListCell, ServingPath
+from trilock.compat.frame import Batch, Column, Leaf, ListCell, ServingPath, UnknownCell
 from trilock.compat.signature import TensorSpec
 
 _WIDER: Final = {
@@ -32,6 +32,8 @@ def column_outcome(column: Column, *, spec: TensorSpec, batch: Batch) -> Outcome
     if first != -1 or -1 in rest:
         return Outcome.REFUSED
     cell = column.cell
+    if isinstance(cell, UnknownCell):
+        return Outcome.UNKNOWN
     if cell is Leaf.JSON or (batch is Batch.FULL and _is_nested_array(column)):
         return Outcome.DEPENDS
     if isinstance(cell, Leaf) and cell not in _NO_SCALARS:

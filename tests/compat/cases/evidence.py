@@ -2,7 +2,7 @@
 
 from tests.compat.cases.base import NEW, OLD, OTHER, TEMP, Case, consumer, unknown
 from tests.compat.raws import plain, signature
-from trilock.compat import Mode, Policy
+from trilock.compat import Mode, Policy, ServingPath
 
 EVIDENCE = [
     Case(rule="EVI001", about="everything is there"),
@@ -14,6 +14,25 @@ EVIDENCE = [
         about="a type of a newer Feast",
         features=plain([{"name": "x", "value_type": 99}]),
         paths=["delay_v1"],
+    ),
+    Case(
+        rule="EVI001",
+        about="a type that Feast cannot feed online",
+        signature=signature({"x": {"type": "map", "values": {"type": "string"}}}),
+        features=plain([{"name": "x", "value_type": 47}]),
+        paths=["x"],
+    ),
+    Case(
+        rule="EVI001",
+        about="a type that Feast cannot feed online, on the historical path",
+        signature=signature({"x": {"type": "array", "items": {"type": "string"}}}),
+        features=plain([{"name": "x", "value_type": 47}]),
+        policy=Policy(serving_path=ServingPath.HISTORICAL),
+    ),
+    Case(
+        rule="EVI001",
+        about="a type that Feast cannot feed online, and the model does not read it",
+        features=plain([{"name": "temp", "value_type": 5}, {"name": "x", "value_type": 47}]),
     ),
     Case(
         rule="EVI002",

@@ -17,7 +17,7 @@ from trilock.server.domain.errors import (
     ForeignEditError,
     NotFoundError,
     PlaneUnavailableError,
-    PreconditionError,
+    UndecidableError,
 )
 from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
 
@@ -100,7 +100,7 @@ def test_a_broken_mlmodel_is_refused_in_one_line(sqlite_world: MlflowWorld) -> N
     captured = sqlite_world.registry.capture(model=sqlite_world.model, version=version)
     sqlite_world.write_file(version, "MLmodel", b"{")
 
-    with pytest.raises(PreconditionError, match=r"MLmodel file of version 1 .* not YAML$"):
+    with pytest.raises(UndecidableError, match=r"'MLmodel': it is not YAML \(line 1\)$"):
         sqlite_world.registry.capture(model=sqlite_world.model, version=version)
     assert "it is not YAML" in sqlite_world.registry.verify(captured)[0]
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from trilock.compat.conversion import Outcome
+from trilock.compat.feast_types import has_unknown
 from trilock.compat.report import Category, Severity
 from trilock.compat.rule import Context, Rule, Violation
 
@@ -13,6 +15,20 @@ def _check(context: Context) -> Iterator[Violation]:
             expected="a feature service that can be read whole",
             found=missing,
             message=f"a verdict needs all of the feature service to be known, but {missing}",
+        )
+    for reading in context.readings:
+        column = reading.column
+        # What cannot be told of the declared type itself was said above.
+        if column is None or has_unknown(column.type) or reading.full is not Outcome.UNKNOWN:
+            continue
+        path = context.policy.serving_path.lower()
+        yield Violation(
+            path=reading.path,
+            expected=f"a column that the {path} path is known to deliver",
+            found=str(column.cell),
+            message=f"the model reads {reading.path!r}, but what the {path} path delivers for"
+            f" {column.ref!r} is {column.cell}",
+            remedy="declare the feature with another type, e.g. Json for a map",
         )
 
 

@@ -216,6 +216,9 @@ def _signature(model: ModelVersion) -> Signature | None:
     try:
         return parse_signature(inputs=model.inputs, outputs=model.outputs, params=model.params)
     except MalformedSignatureError as error:
-        raise NotReadyError(
-            resource=f"version {model.version} of model {model.name}", problems=[str(error)]
+        raise UndecidableError.unreadable(
+            f"version {model.version} of model {model.name}",
+            place=f"signature {error.place} in its file 'MLmodel'",
+            problem=error.problem,
+            remedy="log the model again with a signature that MLflow writes",
         ) from error

@@ -38,9 +38,9 @@ Raise a leaf, catch a branch.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from trilock.compat import Report, Severity
+from trilock.compat import Category, Finding, Report, Severity
 
 
 class TrilockError(Exception):
@@ -150,6 +150,28 @@ class UndecidableError(VerdictError):
     """Evidence that a verdict needs is missing."""
 
     reason = "UNDECIDABLE"
+
+    @classmethod
+    def unreadable(cls, subject: str, *, place: str, problem: str, remedy: str) -> Self:
+        """Return the error for evidence that is there and cannot be read.
+
+        Args:
+            subject: Whose it is.
+            place: A file, or a path into one.
+            problem: What is wrong there.
+            remedy: How to mend it.
+        """
+        finding = Finding(
+            rule="EVI001",
+            path=place,
+            category=Category.EVIDENCE,
+            severity=Severity.ERROR,
+            expected="evidence that can be read",
+            found=problem,
+            message=f"a verdict needs all evidence to be readable, but {place}: {problem}",
+            remedy=remedy,
+        )
+        return cls(subject=subject, report=Report.of([finding]))
 
 
 class ForeignEditError(PreconditionError):

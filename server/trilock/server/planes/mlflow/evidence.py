@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from trilock.server.domain.bundle import ModelVersion
-from trilock.server.domain.errors import NotFoundError, PreconditionError
-from trilock.server.planes.mlflow.model_file import ModelFileError, parse_model_file
+from trilock.server.domain.errors import NotFoundError, UndecidableError
+from trilock.server.planes.mlflow.model_file import NAME, ModelFileError, parse_model_file
 from trilock.server.planes.mlflow.names import version_label
 
 GIT_COMMIT_TAG = "mlflow.source.git.commit"
@@ -44,7 +44,7 @@ def to_model_version(evidence: Evidence) -> ModelVersion:
 
     Raises:
         NotFoundError: There is no MLmodel file.
-        PreconditionError: The MLmodel file cannot be read.
+        UndecidableError: The MLmodel file cannot be read.
     """
     raw = evidence.model_file
     if raw is None:
@@ -54,8 +54,11 @@ def to_model_version(evidence: Evidence) -> ModelVersion:
     try:
         said = parse_model_file(raw)
     except ModelFileError as error:
-        raise PreconditionError(
-            f"the MLmodel file of {evidence.label} is broken: {error}"
+        raise UndecidableError.unreadable(
+            evidence.label,
+            place=f"its file {NAME!r}",
+            problem=str(error),
+            remedy="log the model again, or put back the file that was logged",
         ) from error
     return ModelVersion(
         name=evidence.model,

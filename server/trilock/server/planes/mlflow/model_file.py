@@ -37,7 +37,9 @@ def parse_model_file(raw: bytes) -> ModelFile:
     try:
         document = yaml.load(raw, Loader=_LOADER)  # noqa: S506 - a safe loader, the fast one
     except yaml.YAMLError as error:
-        raise ModelFileError("it is not YAML") from error
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" (line {mark.line + 1})"
+        raise ModelFileError(f"it is not YAML{where}") from error
     if not isinstance(document, dict):
         raise ModelFileError("it is not a YAML mapping")
     signature = document.get("signature") or {}
