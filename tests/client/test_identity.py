@@ -16,7 +16,7 @@ import pytest
 from tests.support.live import live_bundle
 from trilock.client import Served
 from trilock.client.errors import UnresolvedError
-from trilock.client.identity import headers, held
+from trilock.client.identity import answer, headers, held
 from trilock.client.identity.asgi import AsgiIdentity
 from trilock.client.identity.grpc_aio import GrpcAioIdentity
 from trilock.client.identity.grpc_sync import GrpcIdentity
@@ -40,7 +40,7 @@ class Changing:
     def __call__(self) -> Served[str, None]:
         self.looks += 1
         live = live_bundle(bundle=self.looks, revision=9 + self.looks)
-        return Served(live=live, model=f"model {self.looks}", features=None)
+        return Served(live=live, bundle=live, model=f"model {self.looks}", features=None)
 
 
 def nothing() -> Served[str, None]:
@@ -86,6 +86,26 @@ class TestAsgi:
         assert start["headers"][0] == (b"a", b"b")
         assert {name.decode(): value.decode() for name, value in start["headers"][1:]} == FIRST
         assert body["body"] == "model 1 model 1"
+
+    def test_a_canary_that_answers_is_named(self) -> None:
+        sent: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            canary = live_bundle(bundle=7)
+            answer(Served(live=held().live, bundle=canary, model="canary", features=None))
+            await send({"type": "http.response.start", "body": held().model})
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {}
+
+        asyncio.run(AsgiIdentity(app, current=Changing())({"type": "http"}, receive, send))
+
+        assert sent[0]["body"] == "canary"
+        assert dict(sent[0]["headers"])[b"trilock-bundle"] == b"models/delay/bundles/7"
+        assert dict(sent[0]["headers"])[b"trilock-revision"] == b"10"
 
     def test_a_handler_that_needs_a_model_is_told_that_there_is_none(self) -> None:
         with pytest.raises(UnresolvedError, match="nothing is loaded"):

@@ -32,8 +32,12 @@ class Operated(Protocol):
         """Record a bundle that was never there; return its name."""
         ...
 
-    def promote(self, bundle: str) -> None:
-        """Make *bundle* live on production, soaking."""
+    def promote(self, bundle: str, *, canary: int = 0) -> None:
+        """Make *bundle* live on production, soaking; or give it *canary* percent."""
+        ...
+
+    def advance(self, percent: int) -> None:
+        """Give the canary *percent*."""
         ...
 
     def finalize(self) -> None:
@@ -124,6 +128,32 @@ class ServingContract:
         assert before.sink_epoch < soaking.sink_epoch < after.sink_epoch
         assert before.position < soaking.position < after.position
         assert before.model_version == after.model_version != soaking.model_version
+
+    def test_a_canary_gets_its_share_and_is_taken_back_or_goes_live(
+        self, trilock: Operated
+    ) -> None:
+        stable = self.release(trilock)
+        first = self.resolve(trilock)
+        tried = trilock.record()
+        trilock.promote(tried, canary=5)
+        small = self.resolve(trilock)
+        trilock.advance(50)
+        half = self.resolve(trilock)
+        trilock.advance(100)
+        live = self.resolve(trilock)
+        trilock.finalize()
+        trilock.promote(trilock.record(), canary=10)
+        trilock.roll_back()
+        after = self.resolve(trilock)
+
+        assert small.canary is not None
+        assert (small.bundle, small.release, small.state) == (stable, first.release, "FINALIZED")
+        assert (small.canary.bundle, small.canary_percent, small.shadow) == (tried, 5, None)
+        assert (half.canary, half.canary_percent) == (small.canary, 50)
+        assert (live.bundle, live.release, live.state) == (tried, small.canary.release, "SOAKING")
+        assert live.standby is not None
+        assert (live.standby.release, live.canary, live.canary_percent) == (first.release, None, 0)
+        assert (after.bundle, after.release, after.canary) == (tried, live.release, None)
 
     def test_a_bundle_tells_what_it_was_recorded_with(self, trilock: Operated) -> None:
         name = trilock.record()

@@ -25,8 +25,11 @@ class Fake:
             columns=["weather:humidity", "weather:temp"],
         )
 
-    def promote(self, bundle: str) -> None:
-        self._server.promote("delay", bundle)
+    def promote(self, bundle: str, *, canary: int = 0) -> None:
+        self._server.promote("delay", bundle, canary=canary)
+
+    def advance(self, percent: int) -> None:
+        self._server.advance("delay", percent)
 
     def finalize(self) -> None:
         self._server.finalize("delay")

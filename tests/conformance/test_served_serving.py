@@ -7,10 +7,14 @@ import pytest
 
 from tests.conformance.serving import Operated, ServingContract
 from tests.support.served_world import Served, secret_of, served_world
+from tests.support.values import ALIAS
+from tests.support.world import ANN
 from trilock.client import Client
 from trilock.server.domain.names import BundleRef
+from trilock.server.planning.planner import Trial
 from trilock.server.store.bundles import get_bundle
-from trilock.server.store.events import compact_events
+from trilock.server.store.events import compact_events, read_state
+from trilock.server.usecases.advance import advance
 
 
 class Real:
@@ -24,10 +28,24 @@ class Real:
     def record(self) -> str:
         return str(self._world.record().ref)
 
-    def promote(self, bundle: str) -> None:
+    def promote(self, bundle: str, *, canary: int = 0) -> None:
         with self._world.database.read() as session:
             found = get_bundle(session, BundleRef.parse(bundle))
-        self._world.promote(found)
+        trial = {"trial": Trial(percent=canary)} if canary else {}
+        self._world.promote(found, **trial)
+        self._settle()
+
+    def advance(self, percent: int) -> None:
+        advance(
+            self._world.runtime,
+            alias=ALIAS,
+            percent=percent,
+            reason="",
+            etag="",
+            request_id="",
+            validate_only=False,
+            principal=ANN,
+        )
         self._settle()
 
     def finalize(self) -> None:
@@ -35,7 +53,9 @@ class Real:
         self._settle()
 
     def roll_back(self) -> None:
-        self._world.roll_back()
+        with self._world.database.read() as session:
+            (live,) = read_state(session).live
+        self._world.roll_back(leaves=live.canary.release if live.canary else live.live.release)
         self._settle()
 
     def compact(self) -> None:

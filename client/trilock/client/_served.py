@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -25,16 +25,22 @@ class Standby(StrEnum):
     """It is let go: one model in memory, two while switching. A rollback loads it anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Served(Generic[M, F]):
     """What answers one request, from its beginning to its end."""
 
     live: LiveBundle
-    """Whose predictions these are."""
+    """What is live on the alias."""
+    bundle: ServingBundle
+    """Whose predictions these are: `live`, or its canary or shadow."""
     model: M
     """What `load` returned for it."""
     features: F
     """What `features` returned for it; None without."""
+    canary: Served[M, F] | None = None
+    """What a share of the requests gets instead, once it is loaded: see `route`."""
+    shadow: Served[M, F] | None = None
+    """What gets a copy of the requests, once it is loaded, and whose answers nobody sees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +77,8 @@ class SlotHealth:
     """What is live, as far as the resolver knows."""
     standby: ServingBundle | None
     """What is warm beside it."""
-    standby_problem: str
-    """Why the rollback target is not warm though it should be; empty otherwise."""
+    missing: Mapping[str, str]
+    """Why `canary`, `shadow` or `standby` is not loaded though it should be."""
 
 
 OnServing = Callable[[SlotReport], None]

@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
-from trilock.client._candidate import Candidate, Phase, Recipe
+from trilock.client._candidate import Candidate, Pair, Phase, Recipe
 from trilock.client._contract import Contracts, content_of
 from trilock.client._memory import Freshness, Memory
 from trilock.client._served import (
@@ -90,7 +90,8 @@ class Slot(Generic[M, F]):
         self._goal: ServingBundle | None = None
         self._goal_since = 0.0
         self._refusal: Refusal | None = None
-        self._standby_problem = ""
+        self._missing: dict[str, str] = {}
+        self._made_of: tuple[object, ...] = ()
         self._report: SlotReport | None = None
         self._gone = ""
         if contracts is not None:
@@ -120,6 +121,16 @@ class Slot(Generic[M, F]):
             )
         self._resolver.require_fresh(self.alias)
         return served
+
+    def route(self, key: str | bytes) -> Served[M, F]:
+        """Return what answers the request of *key*: the live bundle, or the canary.
+
+        Sticky, as `LiveBundle.route`; all of them get the live bundle until the canary is
+        loaded. Raises as `current`.
+        """
+        served = self.current()
+        canary = served.canary
+        return served if canary is None or served.live.route(key) is served.live else canary
 
     @property
     def report(self) -> SlotReport | None:
@@ -153,7 +164,7 @@ class Slot(Generic[M, F]):
             serving=None if served is None else served.live,
             wanted=wanted,
             standby=None if report is None else report.standby,
-            standby_problem=self._standby_problem,
+            missing=dict(self._missing),
         )
 
     def on_serving(self, callback: OnServing) -> None:
@@ -181,7 +192,9 @@ class Slot(Generic[M, F]):
 
     def _is_ready(self) -> bool:
         served, wanted = self._served, self._resolver.known(self.alias)
-        return served is not None and wanted is not None and served.live == wanted
+        if served is None or wanted is None or served.live != wanted:
+            return False
+        return wanted.canary is None or served.canary is not None
 
     def _reached(self, revision: int) -> bool:
         return self._served is not None and self._served.live.revision >= revision
@@ -226,7 +239,7 @@ class Slot(Generic[M, F]):
         self._forget_others(live)
         waits = [self._go_to(live)]
         self._forget_others(live)
-        waits.append(self._tend_standby(live))
+        waits.append(self._tend_others(live))
         self._tell(live)
         due = [wait for wait in waits if wait is not None]
         return max(0.0, min(due)) if due else None
@@ -236,8 +249,9 @@ class Slot(Generic[M, F]):
         wanted = {content_of(live)}
         if self._served is not None:
             wanted.add(content_of(self._served.live))
-        if live.standby is not None and self._policy is not Standby.COLD:
-            wanted.add(content_of(live.standby))
+        for role, content in _others(live).items():
+            if role != "standby" or self._policy is not Standby.COLD:
+                wanted.add(content)
         for content in self._candidates.keys() - wanted:
             self._give_up(content)
 
@@ -251,9 +265,8 @@ class Slot(Generic[M, F]):
         """Serve *live* if it can be; return after how many seconds to look again."""
         content = content_of(live)
         if self._served is not None and content_of(self._served.live) == content:
-            if self._served.live != live:  # another release, or another state of it
-                self._serve(live, self._candidates[content])
-            self._goal = self._refusal = None
+            self._compose(live)  # another release, or another state of it
+            self._goal = None
             return None
         if content != self._goal:
             self._goal, self._goal_since, self._refusal = content, self._clock(), None
@@ -271,8 +284,8 @@ class Slot(Generic[M, F]):
         now = self._clock()
         match candidate.phase:
             case Phase.READY:
-                self._serve(live, candidate)
-                self._goal = self._refusal = None
+                self._switch(live, candidate)
+                self._goal = None
                 return None
             case Phase.CHECKING:
                 if now - candidate.since < _LOOK_S:
@@ -299,9 +312,7 @@ class Slot(Generic[M, F]):
         candidate.load()
         return candidate
 
-    def _serve(self, live: LiveBundle, candidate: Candidate[M, F]) -> None:
-        pair = candidate.pair
-        assert pair is not None, "what is ready is loaded"  # noqa: S101 - for the type
+    def _switch(self, live: LiveBundle, candidate: Candidate[M, F]) -> None:
         if candidate.unproven:
             _log.warning(
                 "%s goes to %s on an earlier proof: %s",
@@ -309,8 +320,37 @@ class Slot(Generic[M, F]):
                 live.bundle,
                 candidate.unproven,
             )
+        self._compose(live)
+
+    def _compose(self, live: LiveBundle) -> None:
+        """Serve *live*, with the canary and the shadow that it has, as far as they are loaded."""
+        bundles = (live, live.canary, live.shadow)
+        pairs = [None if one is None else self._pair(one) for one in bundles]
+        made_of = (live, *(id(pair) for pair in pairs))
+        if made_of == self._made_of:
+            return
+        canary, shadow = (
+            Served(live=live, bundle=one, model=pair.model, features=pair.features)
+            if one is not None and pair is not None
+            else None
+            for one, pair in zip(bundles[1:], pairs[1:], strict=True)
+        )
+        pair = pairs[0]
+        assert pair is not None, "what is switched to is loaded"  # noqa: S101 - for the type
+        self._made_of = made_of
         # The one moment of a switch: what began before holds the old value to its end.
-        self._served = Served(live=live, model=pair.model, features=pair.features)
+        self._served = Served(
+            live=live,
+            bundle=live,
+            model=pair.model,
+            features=pair.features,
+            canary=canary,
+            shadow=shadow,
+        )
+
+    def _pair(self, bundle: ServingBundle) -> Pair[M, F] | None:
+        candidate = self._candidates.get(content_of(bundle))
+        return None if candidate is None else candidate.pair
 
     def _refuse(self, live: LiveBundle, reason: str) -> None:
         refusal = Refusal(live=live, reason=reason)
@@ -332,42 +372,56 @@ class Slot(Generic[M, F]):
         for callback in self._on_refused:
             _call(callback, refusal)
 
-    def _tend_standby(self, live: LiveBundle) -> float | None:
-        """Have the rollback target loaded, once what is live is served."""
-        standby = None if live.standby is None else content_of(live.standby)
-        settled = self._served is not None and content_of(self._served.live) == content_of(live)
-        if standby is None or not settled or standby == content_of(live):
-            self._note_standby("")
+    def _tend_others(self, live: LiveBundle) -> float | None:
+        """Have canary, shadow and rollback target loaded, once what is live is served."""
+        if self._served is None or content_of(self._served.live) != content_of(live):
             return None
-        return self._load_standby(standby) if self._policy is Standby.WARM else None
+        others = _others(live)
+        if self._policy is not Standby.WARM:
+            others.pop("standby", None)
+        missing: dict[str, str] = {}
+        waits = [self._load_other(content, role, missing) for role, content in others.items()]
+        for role, problem in missing.items():
+            if self._missing.get(role) != problem:
+                _log.warning("%s has no %s loaded: %s", short_alias(self.alias), role, problem)
+        self._missing = missing
+        self._compose(live)
+        return min((wait for wait in waits if wait is not None), default=None)
 
-    def _load_standby(self, standby: ServingBundle) -> float | None:
-        candidate = self._candidates.get(standby) or self._begin(standby)
+    def _load_other(
+        self, content: ServingBundle, role: str, missing: dict[str, str]
+    ) -> float | None:
+        candidate = self._candidates.get(content) or self._begin(content)
         now = self._clock()
         if candidate is None:
-            self._note_standby(f"{_MOST_HANGING} earlier loads do not come back")
+            missing[role] = f"{_MOST_HANGING} earlier loads do not come back"
             return _LOOK_S
         if candidate.phase is Phase.FAILED:
-            self._note_standby(candidate.problem)
+            missing[role] = candidate.problem
             if now >= candidate.retry_at:
                 candidate.retry()
             return max(0.0, candidate.retry_at - now)
-        left = candidate.since + self._load_timeout - now
         if candidate.phase is not Phase.LOADING:
-            self._note_standby("")
-        elif left <= 0:
-            self._note_standby(f"it did not load within {self._load_timeout:g} s")
-        return left if candidate.phase is Phase.LOADING and left > 0 else None
-
-    def _note_standby(self, problem: str) -> None:
-        if problem and problem != self._standby_problem:
-            _log.warning("%s has no warm standby: %s", short_alias(self.alias), problem)
-        self._standby_problem = problem
+            return None
+        left = candidate.since + self._load_timeout - now
+        if left > 0:
+            # It is tried again: why it failed before still stands.
+            if role in self._missing:
+                missing[role] = self._missing[role]
+            return left
+        missing[role] = f"it did not load within {self._load_timeout:g} s"
+        return None
 
     def _tell(self, live: LiveBundle) -> None:
         served = self._served
         if served is None:
             return
+        if served.live == live:
+            if live.canary is not None and served.canary is None:
+                if "canary" in self._missing:
+                    self._refuse(live, f"its canary: {self._missing['canary']}")
+                return  # it is served when all of it is
+            self._refusal = None
         standby = served.live.standby
         warm = None if standby is None else self._candidates.get(content_of(standby))
         is_warm = warm is not None and warm.pair is not None and warm.phase is not Phase.FAILED
@@ -378,10 +432,18 @@ class Slot(Generic[M, F]):
         self._resolver.acknowledge(self.alias, report.live.revision, standby_warm=_is_warm(report))
         if self._contracts is not None:
             # So that the next process can prove it too, with or without a server.
-            kept = (live, live.standby, served.live, served.live.standby)
-            self._contracts.keep(self.alias, bundles=[one for one in kept if one is not None])
+            kept = [live, served.live, *_others(live).values(), *_others(served.live).values()]
+            self._contracts.keep(self.alias, bundles=kept)
         for callback in self._on_serving:
             _call(callback, report)
+
+
+def _others(live: LiveBundle) -> dict[str, ServingBundle]:
+    """Return what else *live* wants loaded, by its role, what is needed soonest first."""
+    roles = {"canary": live.canary, "shadow": live.shadow, "standby": live.standby}
+    own = content_of(live)
+    contents = {role: content_of(one) for role, one in roles.items() if one is not None}
+    return {role: content for role, content in contents.items() if content != own}
 
 
 def _is_warm(report: SlotReport | None) -> bool:

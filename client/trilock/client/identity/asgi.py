@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from trilock.client.identity import Current, hold, release
+from trilock.client.identity import Current, Hold
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,15 +32,13 @@ class AsgiIdentity:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        said, token = hold(self._current)
-        added = [(name.encode(), value.encode()) for name, value in said.items()]
+        with Hold(self._current) as hold:
 
-        async def send_with_identity(message: Message) -> None:
-            if message["type"] in {"http.response.start", "websocket.accept"}:
-                message["headers"] = [*message.get("headers", ()), *added]
-            await send(message)
+            async def send_with_identity(message: Message) -> None:
+                if message["type"] in {"http.response.start", "websocket.accept"}:
+                    said = hold.headers().items()
+                    added = [(name.encode(), value.encode()) for name, value in said]
+                    message["headers"] = [*message.get("headers", ()), *added]
+                await send(message)
 
-        try:
             await self._app(scope, receive, send_with_identity)
-        finally:
-            release(token)

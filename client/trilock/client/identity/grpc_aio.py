@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from trilock.client.identity import Current, hold, release
+from trilock.client.identity import Current, Hold
 from trilock.client.identity.grpc_sync import in_context, rewired, say
 
 
@@ -40,20 +40,20 @@ class GrpcAioIdentity(grpc.aio.ServerInterceptor):
 
         # A call is a task, and a task has a context of its own.
         async def call(request: Any, context: Any) -> Any:  # noqa: ANN401 - see above
-            said, token = hold(current)
-            say(context, said)
-            try:
-                return await behaviour(request, context)
-            finally:
-                release(token)
-                say(context, said)
+            with Hold(current) as hold:
+                say(context, hold)
+                try:
+                    return await behaviour(request, context)
+                finally:
+                    say(context, hold)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - see above
-            said, _ = hold(current)
-            say(context, said)
-            async for answer in behaviour(request, context):
-                yield answer
-            say(context, said)
+            hold = Hold(current)
+            hold.begin()
+            say(context, hold)
+            async for part in behaviour(request, context):
+                yield part
+            say(context, hold)
 
         if inspect.iscoroutinefunction(behaviour):
             return call

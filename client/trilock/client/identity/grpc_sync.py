@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from trilock.client.identity import Current, hold
+from trilock.client.identity import Current, Hold
 
 
 class GrpcIdentity(grpc.ServerInterceptor):
@@ -54,58 +54,61 @@ def in_context(
 
     def call(request: Any, context: Any) -> Any:  # noqa: ANN401 - see above
         own = copy_context()
-        said, _ = own.run(hold, current)
-        context = _saying(context, said)
+        hold = Hold(current)
+        own.run(hold.begin)
+        context = _saying(context, hold)
         try:
             return own.run(behaviour, request, context)
         finally:
-            say(context, said)
+            say(context, hold)
 
     def stream(request: Any, context: Any) -> Iterator[Any]:  # noqa: ANN401 - see above
         own = copy_context()
-        said, _ = own.run(hold, current)
-        context = _saying(context, said)
+        hold = Hold(current)
+        own.run(hold.begin)
+        context = _saying(context, hold)
         answers = own.run(behaviour, request, context)
         end = object()
         try:
             while (answer := own.run(next, answers, end)) is not end:
                 yield answer
         finally:
-            say(context, said)
+            say(context, hold)
 
     return stream if streams else call
 
 
-def _saying(context: Any, said: dict[str, str]) -> Any:  # noqa: ANN401 - see above
-    """Return *context* with *said* among its trailing metadata."""
+def _saying(context: Any, hold: Hold) -> Any:  # noqa: ANN401 - see above
+    """Return *context* with what *hold* says among its trailing metadata."""
     if hasattr(context, "trailing_metadata"):
-        say(context, said)
+        say(context, hold)
         return context
-    context.set_trailing_metadata(tuple(said.items()))
-    return _Saying(context, said)
+    context.set_trailing_metadata(tuple(hold.headers().items()))
+    return _Saying(context, hold)
 
 
 class _Saying:
     """The context of a plain function on an asyncio server: it does not tell what was set."""
 
-    def __init__(self, context: Any, said: dict[str, str]) -> None:  # noqa: ANN401 - see above
+    def __init__(self, context: Any, hold: Hold) -> None:  # noqa: ANN401 - see above
         self._context = context
-        self._said = tuple(said.items())
+        self._own: tuple[Any, ...] = ()
+        self._hold = hold
 
-    def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
-        return self._said
+    def trailing_metadata(self) -> tuple[Any, ...]:
+        return self._own
 
     def set_trailing_metadata(self, metadata: Any) -> None:  # noqa: ANN401 - see above
-        self._context.set_trailing_metadata((*metadata, *self._said))
+        self._own = tuple(metadata)
+        self._context.set_trailing_metadata((*self._own, *self._hold.headers().items()))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - see above
         return getattr(self._context, name)
 
 
-def say(context: Any, said: dict[str, str]) -> None:  # noqa: ANN401 - blocking or async
-    """Add *said* to the trailing metadata, whatever the handler has put there itself."""
-    there = tuple(context.trailing_metadata() or ())
-    known = {name for name, _ in there}
-    missing = tuple(pair for pair in said.items() if pair[0] not in known)
-    if missing:
-        context.set_trailing_metadata((*there, *missing))
+def say(context: Any, hold: Hold) -> None:  # noqa: ANN401 - blocking or async
+    """Have the trailing metadata say what *hold* says, beside what the handler has put there."""
+    said = hold.headers()
+    there = [pair for pair in context.trailing_metadata() or () if pair[0] not in said]
+    if said:
+        context.set_trailing_metadata((*there, *said.items()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
 from typing import Any
 
-from trilock.client.identity import Current, hold
+from trilock.client.identity import Current, Hold
 
 StartResponse = Callable[..., Any]
 App = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -29,10 +29,11 @@ class WsgiIdentity:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
         context = copy_context()
-        said, _ = context.run(hold, self._current)
+        hold = Hold(self._current)
+        context.run(hold.begin)
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:  # noqa: ANN401 - as WSGI has it
-            return start_response(status, [*headers, *said.items()], *more)
+            return start_response(status, [*headers, *hold.headers().items()], *more)
 
         return _Body(context.run(self._app, environ, start), context)
 

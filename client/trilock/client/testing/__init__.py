@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import grpc
 
@@ -33,6 +33,8 @@ from trilock.v1 import bundle_pb2
 from trilock.v1.release_pb2 import Cause, ReleaseState
 
 __all__ = ["FakeTrilock"]
+
+_ALL: Final = 100
 
 
 class FakeTrilock:
@@ -148,19 +150,71 @@ class FakeTrilock:
         alias: str,
         bundle: str = "",
         *,
+        canary: int = 0,
+        shadow: bool = False,
         reason: str = "",
         **tuple_: Any,  # noqa: ANN401 - what `record` takes
     ) -> LiveBundle:
-        """Make *bundle* live; what it replaces stands by. See `release`."""
+        """Make *bundle* live; what it replaces stands by. See `release`.
+
+        Args:
+            alias: See `release`.
+            bundle: See `release`.
+            canary: From 1 to 99: give it only so many percent of the requests.
+            shadow: Give it a copy of the requests only.
+            reason: Why.
+            **tuple_: See `release`.
+
+        Raises:
+            LookupError: No such bundle was recorded, or there is nothing to try it beside.
+        """
         name = alias_resource(alias)
         bundle = bundle or self.record(name.split("/")[1], **tuple_)
-        before = self._store.live.get(name)
+        if canary or shadow:
+            before = self._require_live(name)
+            tried = self._store.serving(bundle)
+            return self._commit(
+                name,
+                live=before.live,
+                standby=_standby(before),
+                state=before.state,
+                reason=reason,
+                canary=tried if canary else None,
+                canary_percent=canary,
+                shadow=tried if shadow else None,
+            )
+        replaced = self._store.live.get(name)
         return self._commit(
             name,
             live=self._store.serving(bundle),
-            standby=None if before is None else before.live,
+            standby=None if replaced is None else replaced.live,
             state=ReleaseState.RELEASE_STATE_SOAKING,
             reason=reason,
+        )
+
+    def advance(self, alias: str, percent: int) -> LiveBundle:
+        """Give the canary *percent* of the requests; at 100 it is live, and soaks.
+
+        Raises:
+            LookupError: There is no canary.
+        """
+        name = alias_resource(alias)
+        before = self._require_live(name)
+        if not before.HasField("canary"):
+            raise LookupError(f"{alias} has no canary")
+        if percent >= _ALL:
+            state = ReleaseState.RELEASE_STATE_SOAKING
+            return self._commit(
+                name, live=before.canary, standby=before.live, state=state, reason=""
+            )
+        return self._commit(
+            name,
+            live=before.live,
+            standby=_standby(before),
+            state=before.state,
+            reason="",
+            canary=before.canary,
+            canary_percent=percent,
         )
 
     def finalize(self, alias: str, *, reason: str = "") -> LiveBundle:
@@ -174,19 +228,29 @@ class FakeTrilock:
         return self._commit(
             name,
             live=live.live,
-            standby=live.standby if live.HasField("standby") else None,
+            standby=_standby(live),
             state=ReleaseState.RELEASE_STATE_FINALIZED,
             reason=reason,
         )
 
     def roll_back(self, alias: str, *, reason: str = "", incident: str = "") -> LiveBundle:
-        """Make the standby live again, as a new release.
+        """Make the standby live again, as a new release; or end the canary or the shadow.
 
         Raises:
             LookupError: There is nothing to go back to.
         """
         name = alias_resource(alias)
         live = self._require_live(name)
+        if live.HasField("canary") or live.HasField("shadow"):
+            standby, state = _standby(live), live.state
+            return self._commit(
+                name,
+                live=live.live,
+                standby=standby,
+                state=state,
+                reason=reason,
+                incident=incident,
+            )
         if not live.HasField("standby"):
             raise LookupError(f"{alias} has nothing to go back to")
         return self._commit(
@@ -272,10 +336,17 @@ class FakeTrilock:
         state: Any,  # noqa: ANN401 - an enum's number
         reason: str,
         incident: str = "",
+        **trial: Any,  # noqa: ANN401 - messages, and a number
     ) -> LiveBundle:
         cause = Cause(principal="test", reason=reason, incident=incident)
-        message = self._store.commit(name, live=live, standby=standby, state=state, cause=cause)
+        message = self._store.commit(
+            name, live=live, standby=standby, state=state, cause=cause, **trial
+        )
         return LiveBundle.from_live(message)
+
+
+def _standby(live: Any) -> Any:  # noqa: ANN401 - messages
+    return live.standby if live.HasField("standby") else None
 
 
 def _digest(*parts: object) -> str:

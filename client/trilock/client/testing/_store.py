@@ -74,6 +74,9 @@ class Store:
         standby: serving_pb2.ServingBundle | None,
         state: ReleaseState.ValueType,
         cause: release_pb2.Cause,
+        canary: serving_pb2.ServingBundle | None = None,
+        canary_percent: int = 0,
+        shadow: serving_pb2.ServingBundle | None = None,
     ) -> serving_pb2.LiveBundle:
         """Change what is live on *alias*: one revision more."""
         with self.changing():
@@ -85,6 +88,9 @@ class Store:
                 revision=self.revision,
                 generation=self.generation,
                 cause=cause,
+                canary=canary,
+                canary_percent=canary_percent,
+                shadow=shadow,
             )
             if standby is not None:
                 message.standby.CopyFrom(standby)
