@@ -126,6 +126,7 @@ class SettingsConnections:
             max_feature_lag=None
             if settings.max_feature_lag_hours is None
             else timedelta(hours=settings.max_feature_lag_hours),
+            loads_model=settings.loads_model,
             reasserts_drift=settings.drift == "reassert",
             in_place=settings.features == "in_place",
             filling=Filling(

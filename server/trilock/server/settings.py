@@ -288,6 +288,8 @@ class ModelSettings(_Section):
     """The Feast repository's folder in the git repository."""
     freeze: Freezing = Freezing.OFF
     """Whether `feast apply` on the projects that trilock keeps is refused; PostgreSQL only."""
+    loads_model: bool = False
+    """Whether a rollback target's model is loaded once a day, in a process of its own."""
     max_feature_lag_hours: float | None = Field(default=None, gt=0, le=24 * 366)
     """How far behind a rollback target's features may be and it is still READY; by default
     however far."""

@@ -77,6 +77,7 @@ url = "sqlite:///.trilock/trilock.db"
 # mirror_alias = "production"   # the alias that it is kept equal to
 # reads_projects = []           # other models' mirrors that readers of this one read
 # freeze = "off"                # "on": others' `feast apply` there fails; PostgreSQL only
+# loads_model = false           # load a rollback target's model once a day, in a worker
 # max_feature_lag_hours = 26    # a rollback target that is fed less is not ready
 # workspace = "outputs"         # where the live bundle's outputs are restored; by default nowhere
 # workspace_alias = "production"

@@ -16,6 +16,7 @@ from trilock.server.store.fallbacks import get_fallback, note_fallback
 from trilock.server.store.readiness import put_readiness
 from trilock.server.store.releases import get_live, get_release, list_live
 from trilock.server.store.sinks import list_sinks, note_release_sink
+from trilock.server.watching.loader import Loader
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class Prober:
         self._connections = connections
         self._interval = interval
         self._judge = Judge(database, connections)
+        # What it finds is on record at once.
+        self._loader = Loader(tell=self.nudge)
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
@@ -78,7 +81,10 @@ class Prober:
             seconds=_LOOK_SECONDS,
             rebuild=True,
             fresh=True,
-            check=lambda _planes, one: self._judge.unfit(one, alias=live.alias),
+            check=lambda planes, one: (
+                *self._judge.unfit(one, alias=live.alias),
+                *self._loader.problems(planes, one),
+            ),
         )
         rebuild = (f"a rebuild would miss: {problem}" for problem in found.rebuild_problems)
         with self._database.write() as session:

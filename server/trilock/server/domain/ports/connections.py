@@ -47,6 +47,8 @@ class Planes:
     """Where the outputs of a live bundle's pipeline are; None for nowhere."""
     max_feature_lag: timedelta | None = None
     """How far behind a rollback target's features may be; None for however far."""
+    loads_model: bool = False
+    """Whether a rollback target's model is loaded now and then, to see that it can be."""
     reasserts_drift: bool = False
     """Whether what others change is made to agree again, not only reported."""
     filling: Filling = Filling()

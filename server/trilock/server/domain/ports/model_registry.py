@@ -25,6 +25,14 @@ class ModelRegistry(Protocol):
         """
         ...
 
+    def load(self, captured: ModelVersion, *, seconds: float) -> tuple[str, ...]:
+        """Return why the version cannot be loaded; empty if it can.
+
+        Loading runs the model's own code, so it happens in a worker process, which is
+        ended after *seconds*.
+        """
+        ...
+
     def alias(self, *, model: str, alias: str) -> str | None:
         """Return the version *alias* points at, or None.
 

@@ -54,6 +54,8 @@ class MemoryModelRegistry:
         """Whether it does not answer."""
         self.loses_answers = False
         """Whether a write is made, and then does not answer."""
+        self.unloadable: tuple[str, ...] = ()
+        """Why no version can be loaded."""
         self._name = name
         self._lock = threading.RLock()
         self._models: dict[str, _Model] = {}
@@ -76,6 +78,16 @@ class MemoryModelRegistry:
             except NotFoundError:
                 return differences(captured, None)
         return differences(captured, found)
+
+    def load(self, captured: ModelVersion, *, seconds: float) -> tuple[str, ...]:
+        """See ModelRegistry."""
+        del seconds
+        with self._lock:
+            try:
+                self._evidence(model=captured.name, version=captured.version)
+            except NotFoundError as error:
+                return (str(error),)
+        return self.unloadable
 
     def alias(self, *, model: str, alias: str) -> str | None:
         """See ModelRegistry."""

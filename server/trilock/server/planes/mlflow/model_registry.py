@@ -21,11 +21,13 @@ from trilock.server.planes.mlflow.evidence import (
     tagged,
     to_model_version,
 )
+from trilock.server.planes.mlflow.loading import load_in_worker
 from trilock.server.planes.mlflow.names import (
     alias_label,
     check_alias,
     check_model,
     check_version,
+    version_label,
 )
 from trilock.server.planes.mlflow.questions import MlflowQuestions
 from trilock.server.planes.mlflow.runtime import import_mlflow, new_client
@@ -87,6 +89,14 @@ class MlflowModelRegistry:
         except NotFoundError:
             return differences(captured, None)
         return differences(captured, found)
+
+    def load(self, captured: ModelVersion, *, seconds: float) -> tuple[str, ...]:
+        """See ModelRegistry."""
+        label = version_label(model=captured.name, version=captured.version)
+        why = load_in_worker(
+            self._uri, model=captured.name, version=captured.version, seconds=seconds
+        )
+        return (f"{label} cannot be loaded: {why}",) if why else ()
 
     def alias(self, *, model: str, alias: str) -> str | None:
         """See ModelRegistry."""
