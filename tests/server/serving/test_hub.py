@@ -371,3 +371,23 @@ def test_a_message_is_of_bounded_size() -> None:
         assert [message.revision for message in messages] == [2, 4, 5]
 
     run(scenario)
+
+
+def test_an_answer_is_made_once_and_is_of_the_present() -> None:
+    async def scenario() -> None:
+        feed = feed_of("a")
+        async with following(feed) as hub:
+            first = hub.answer(alias("a"), min_revision=1)
+            assert first is not None
+            assert first.live_bundle.revision == 1
+            assert hub.answer(alias("a"), min_revision=0) is first
+            assert hub.answer(alias("b"), min_revision=0) is None
+            assert hub.answer(alias("a"), min_revision=2) is None
+            assert hub.answer(alias("a"), min_revision=-1) is None
+            feed.write("a")
+            await seen(hub, 2)
+            second = hub.answer(alias("a"), min_revision=2)
+            assert second is not None
+            assert second.live_bundle.revision == 2
+
+    run(scenario)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -33,7 +33,6 @@ Continuation: TypeAlias = "Callable[[Details], Awaitable[Handler | None]]"
 Unary: TypeAlias = "Callable[[Any, Context], Awaitable[Any]]"
 Stream: TypeAlias = "Callable[[Any, Context], AsyncGenerator[Any, None]]"
 Parse = Callable[[bytes], Any]
-Counted = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
@@ -55,16 +54,16 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         """Return when no call of trilock's own services is running."""
         await self._idle.wait()
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
+    def enter(self) -> None:
+        """Count one more call that is running."""
         self._running += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+
+    def leave(self) -> None:
+        """Count one less."""
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: Details
@@ -80,7 +79,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         parse = handler.request_deserializer
         assert parse is not None  # noqa: S101 - generated code always sets it
         wrap = _translating_stream if handler.response_streaming else _translating
-        behavior = wrap(_behavior(handler), parse=parse, method=method, counted=self._counted)
+        behavior = wrap(_behavior(handler), parse=parse, method=method, calls=self)
         self._handlers[method] = made = _like(handler, behavior, parse=None)
         return made
 
@@ -150,32 +149,38 @@ def _admitting_stream(behavior: Stream, *, admit: Callable[[Context], Principal]
     return call
 
 
-def _translating(behavior: Unary, *, parse: Parse, method: str, counted: Counted) -> Unary:
+def _translating(behavior: Unary, *, parse: Parse, method: str, calls: ErrorInterceptor) -> Unary:
     async def call(raw: bytes, context: Context) -> Any:  # noqa: ANN401 - any message
-        with counted():
-            try:
-                return await behavior(_parsed(parse, raw), context)
-            except grpc.aio.AbortError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-                await _abort(context, error, method=method)
+        calls.enter()
+        try:
+            return await behavior(_parsed(parse, raw), context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+            await _abort(context, error, method=method)
+        finally:
+            calls.leave()
 
     return call
 
 
-def _translating_stream(behavior: Stream, *, parse: Parse, method: str, counted: Counted) -> Stream:
+def _translating_stream(
+    behavior: Stream, *, parse: Parse, method: str, calls: ErrorInterceptor
+) -> Stream:
     # The body of a generator runs while it is iterated, so the try has to be
     # around the iteration; around the call it would catch nothing.
     async def call(raw: bytes, context: Context) -> AsyncGenerator[Any, None]:
-        with counted():
-            try:
-                async with contextlib.aclosing(behavior(_parsed(parse, raw), context)) as messages:
-                    async for message in messages:
-                        yield message
-            except grpc.aio.AbortError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-                await _abort(context, error, method=method)
+        calls.enter()
+        try:
+            async with contextlib.aclosing(behavior(_parsed(parse, raw), context)) as messages:
+                async for message in messages:
+                    yield message
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+            await _abort(context, error, method=method)
+        finally:
+            calls.leave()
 
     return call
 

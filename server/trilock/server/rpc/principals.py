@@ -140,7 +140,9 @@ class Authenticator:
             for name, certificate in settings.certificates.items()
         }
         self._database = database
-        self._tokens: Mapping[str, Token] = _by_digest(self.settings_tokens)
+        self._tokens: Mapping[str, Token] = {}
+        self._principals: Mapping[str, Principal] = {}
+        self._know(self.settings_tokens)
 
     @property
     def knows_nobody(self) -> bool:
@@ -156,7 +158,19 @@ class Authenticator:
         with self._database.read() as session:
             stored = list_tokens(session)
         # The settings win: a row must not take the right of a principal in them away.
-        self._tokens = _by_digest((*stored, *self.settings_tokens))
+        self._know((*stored, *self.settings_tokens))
+
+    def _know(self, tokens: tuple[Token, ...]) -> None:
+        by_digest = _by_digest(tokens)
+        # Made here, not for each call. Principals first: who is found has one.
+        self._principals = {
+            **self._principals,
+            **{
+                digest: Principal(name=token.principal, roles=token.roles)
+                for digest, token in by_digest.items()
+            },
+        }
+        self._tokens = by_digest
 
     def authenticate(self, context: grpc.aio.ServicerContext[Any, Any]) -> Principal:
         """Return who makes the call of *context*.
@@ -185,7 +199,7 @@ class Authenticator:
         token = self._tokens.get(digest)
         if token is None or not hmac.compare_digest(token.sha256, digest):
             raise UnauthenticatedError("the token is unknown or was revoked")
-        return Principal(name=token.principal, roles=token.roles)
+        return self._principals[digest]
 
 
 def _by_digest(tokens: tuple[Token, ...]) -> Mapping[str, Token]:

@@ -22,6 +22,11 @@ class ServingService(Service, serving_service_pb2_grpc.ServingServiceServicer):
         self, request: serving_service_pb2.ResolveRequest, context: Context
     ) -> serving_service_pb2.ResolveResponse:
         """See serving_service.proto."""
+        if not request.bundle:
+            # What nearly everybody asks: a name that is known needs no check of its form.
+            known = self.parts.hub.answer(request.alias, min_revision=request.min_revision)
+            if known is not None:
+                return known
         with validating() as check:
             alias = check.name("alias", request.alias, AliasRef.parse)
             min_revision = check.number("min_revision", request.min_revision)

@@ -83,6 +83,8 @@ class Hub:
         """All changes after this revision are in `_recent`."""
         self._made: dict[tuple[Aliases, int, int], Sequence[serving_service_pb2.WatchResponse]] = {}
         """Messages about the present snapshot."""
+        self._answers: dict[str, serving_service_pb2.ResolveResponse] = {}
+        """Answers about the present snapshot, by alias."""
         self._looked = 0.0
         self._catching_up = asyncio.Semaphore(_CATCH_UPS)
         self._follower: asyncio.Task[None] | None = None
@@ -121,6 +123,23 @@ class Hub:
     def nudge(self) -> None:
         """Have the hub look at once. From any thread."""
         self._nudged.ring()
+
+    def answer(
+        self, alias: str, *, min_revision: int
+    ) -> serving_service_pb2.ResolveResponse | None:
+        """Return the answer to who asks for *alias*, if there is nothing to wait for.
+
+        Made once for all who ask, until something changes: nobody may change it. None for
+        whatever `resolve` has to look at: also a name that is none.
+        """
+        snapshot = self._snapshot
+        if not 0 <= min_revision <= snapshot.revision:
+            return None
+        known = self._answers.get(alias)
+        if known is None and (live := snapshot.live.get(alias)) is not None:
+            known = serving_service_pb2.ResolveResponse(live_bundle=live)
+            self._answers[alias] = known
+        return known
 
     async def resolve(
         self, alias: str, *, min_revision: int, seconds: float
@@ -294,6 +313,7 @@ class Hub:
             return False
         self._snapshot = known.advanced(batch.changes, revision=batch.revision)
         self._made.clear()
+        self._answers.clear()
         self._recent.extend(batch.changes)
         while len(self._recent) > self._kept:
             self._floor = self._recent.popleft().revision
@@ -307,6 +327,7 @@ class Hub:
         self._snapshot = await asyncio.to_thread(self._feed.state)
         self._recent.clear()
         self._made.clear()
+        self._answers.clear()
         self._floor = self._snapshot.revision
         self._looked = self._loop.time()
         self._advanced.ring_here()
