@@ -244,6 +244,23 @@ def test_ctrl_c_at_the_question_does_nothing(bad_release: FakeServer) -> None:
     assert bad_release.requests("ReleaseService.RollBack") == []
 
 
+def test_status_goes_on_through_changes_and_outages_until_ctrl_c() -> None:
+    with FakeServer() as server:
+        before, after = (
+            GetAliasResponse(alias=alias(release(number, bundle=number))) for number in (2, 3)
+        )
+        away = RefusedError(code=grpc.StatusCode.UNAVAILABLE, message="away", reason="UNAVAILABLE")
+        # The client asks twice more by itself.
+        server.answer("ReleaseService.GetAlias", before, *[away] * 12, after)
+        terminal = Terminal("status", "delay", "-w", "--interval=0.1", address=server.address)
+        terminal.expect("bundle 2  release 2")
+        terminal.expect("no answer, asking again: ")
+        terminal.expect("bundle 3  release 3")
+        terminal._process.send_signal(signal.SIGINT)
+
+        assert terminal.end() == 130
+
+
 def test_where_glyphs_cannot_be_shown_the_tree_is_plain(bad_release: FakeServer) -> None:
     done = run(
         "status",

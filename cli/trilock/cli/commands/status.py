@@ -18,7 +18,7 @@ from trilock.cli.reporting import Command
 from trilock.cli.session import Session, connected, pages
 from trilock.cli.tree import AliasView, status_tree
 from trilock.cli.words import last, when
-from trilock.client.errors import TrilockError
+from trilock.client.errors import TrilockError, UnavailableError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import GetOperationRequest
 from trilock.v1.release_pb2 import Alias, Cause, Readiness, Release, ReleaseKind, ReleaseState
@@ -143,9 +143,15 @@ def _data(view: AliasView) -> dict[str, Any]:
 
 def _watch(session: Session, alias: str | None, *, limit: int, interval: float) -> None:
     pause = threading.Event()  # an event's wait ends at once on ctrl-c
+    shown: RenderableType = Text("")
     with Live(console=console(sys.stdout), auto_refresh=False) as live:
         while True:
-            live.update(_trees(_views(session, alias, limit=limit)), refresh=True)
+            try:
+                shown = _trees(_views(session, alias, limit=limit))
+                live.update(shown, refresh=True)
+            except UnavailableError as error:
+                # What was seen last is worth more than an end, at 3 am.
+                live.update(Group(shown, Text(f"no answer, asking again: {error}")), refresh=True)
             pause.wait(interval)
 
 
