@@ -101,8 +101,39 @@ def test_status_and_history_show_the_pause(server: FakeServer, trilock: Trilock)
     ]
 
 
+def test_a_plane_that_was_not_seen_since_is_not_said_to_be_what_it_should_be(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    found = alias(release(2, bundle=2))
+    found.planes[1].found = found.planes[1].wanted
+    server.answer("ReleaseService.ListAliases", ListAliasesResponse(aliases=[found]))
+
+    tree = trilock("status").out
+
+    assert "✖ feature_mirror follows, was a1 when last seen: no answer within 2 s; failed" in tree
+
+
+def test_what_was_given_up_already_is_told_before_any_plan_is_made(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    switched = operation(OperationState.OPERATION_STATE_SUCCEEDED, pivot_revision=20)
+    back = operation(OperationState.OPERATION_STATE_SUCCEEDED, kind="ROLL_BACK", pivot_revision=42)
+    server.answer("OperationService.ListOperations", ListOperationsResponse(operations=[switched]))
+    server.answer(
+        "ReleaseService.Abort", AbortResponse(operation=back, rolls_back=True, already_done=True)
+    )
+
+    run = trilock("abort", "--yes")
+
+    assert (run.code, run.out) == (0, "")
+    assert run.err == (f"already done by bob: {OPERATION}\nnext: trilock status delay@production\n")
+    assert server.requests("ReleaseService.PlanRollback") == []
+    assert trilock("abort", "--yes", "-o", "json").json["already_done"] is True
+
+
 @pytest.fixture
 def running(server: FakeServer) -> None:
+    server.answer("ReleaseService.Abort", AbortResponse())
     found = [FINALIZE, operation()]
     server.answer("OperationService.ListOperations", ListOperationsResponse(operations=found))
 
@@ -123,7 +154,8 @@ def test_a_promotion_that_has_not_switched_is_undone(server: FakeServer, trilock
         "its steps are undone\n"
     )
     assert as_json.json["operation"]["state"] == "COMPENSATED"
-    request = server.requests("ReleaseService.Abort")[0]
+    asked, request = server.requests("ReleaseService.Abort")[:2]
+    assert (asked.validate_only, request.validate_only) == (True, False)
     assert (request.operation, request.reason) == (OPERATION, "wrong one")
     assert trilock("abort", "--yes", "--no-wait").out == f"{OPERATION}\n"
 
@@ -156,7 +188,7 @@ def test_without_a_yes_nothing_is_aborted(server: FakeServer, trilock: Trilock) 
 
     assert run.code == 2
     assert run.err.endswith("error: there is no terminal to ask on: say --yes to abort\n")
-    assert server.requests("ReleaseService.Abort") == []
+    assert [one.validate_only for one in server.requests("ReleaseService.Abort")] == [True]
 
 
 def test_without_a_promotion_there_is_nothing_to_abort(

@@ -220,6 +220,12 @@ def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:
     tried += f" since {when(since, now=now)}" if since else ""
     again = f"; next try {when(next_try, now=now)}" if next_try else ""
     error = f": {plane.error}" if plane.error else ""
+    if plane.wanted == plane.found:
+        # It was not seen since the last change: what it should be now, nobody could tell it.
+        return (
+            f"{encodable('✖', otherwise='x')} {plane.plane} follows, was {plane.found or 'none'} "
+            f"when last seen{error}{tried}{again}"
+        )
     return (
         f"{encodable('✖', otherwise='x')} {plane.plane} differs: wanted {plane.wanted or 'none'}, "
         f"found {plane.found or 'none'}{error}{tried}{again}"

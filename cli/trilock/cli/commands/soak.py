@@ -120,6 +120,8 @@ def abort(
         name = session.names.alias(alias)
         short = short_alias(name)
         promotion = _newest_promotion(session, name)
+        if _already_done(session, promotion, output=output):
+            return
         about = f"{promotion.name}, bundle {last(promotion.bundle)} on {short}"
         planned = None
         if has_switched(promotion):
@@ -158,6 +160,27 @@ def abort(
         raise CommandError(f"{undone.name} ended as {state_of(undone)}", code=Exit.FORBIDDEN)
     if output is Format.TABLE:
         write(f"{undone.name} is undone; {short} is as it was")
+
+
+def _already_done(session: Session, promotion: Operation, *, output: Format) -> bool:
+    """Say who gave *promotion* up already, if the server says that somebody did."""
+    # Asked before a plan is shown: there may be nothing left to go back to.
+    answer = session.client.releases.Abort(
+        AbortRequest(operation=promotion.name, validate_only=True)
+    )
+    if not answer.already_done:
+        return False
+    done = answer.operation
+    short = short_alias(promotion.alias)
+    say(
+        clean(f"already done by {done.cause.principal}: {done.name}")
+        if done.kind == "ROLL_BACK"
+        else clean(f"already taken back: {done.name}")
+    )
+    say(f"next: trilock status {short}")
+    if output is Format.JSON:
+        write_json({"operation": plain(done), "already_done": True})
+    return True
 
 
 def _newest_promotion(session: Session, alias: str) -> Operation:
