@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from trilock.server.rpc.times import timestamp
@@ -63,9 +64,9 @@ def row_to_proto(found: ReceiptRow) -> receipt_pb2.ReceiptRow:
     )
 
 
-def rows_to_json(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return each row as a JSON object."""
-    return [_json({name: _plain(value) for name, value in row.items()}) for row in rows]
+def row_to_json(row: Mapping[str, Any]) -> str:
+    """Return the row as a JSON object."""
+    return _json({name: _plain(value) for name, value in row.items()})
 
 
 def purged_to_proto(purged: Purged) -> sink_service_pb2.PurgedReceipt:
@@ -79,6 +80,8 @@ def _state(name: str) -> Any:  # noqa: ANN401 - an enum value, which has no type
     return receipt_pb2.ReceiptRowState.Value(f"RECEIPT_ROW_STATE_{name}")
 
 
+# A batch has one time, and many rows.
+@lru_cache(maxsize=1000)
 def _moment(text: str | None) -> Any:  # noqa: ANN401 - a Timestamp or None
     return timestamp(datetime.fromisoformat(text)) if text else None
 

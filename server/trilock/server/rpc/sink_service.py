@@ -1,8 +1,7 @@
 """SinkService."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from functools import partial
 from typing import Final
 
 from trilock.server.domain.names import ReleaseRef, SinkRef, model_name
@@ -12,8 +11,8 @@ from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.receipts import (
     purged_to_proto,
     receipt_to_proto,
+    row_to_json,
     row_to_proto,
-    rows_to_json,
 )
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import MAX_TABLE, validating
@@ -25,7 +24,7 @@ from trilock.server.usecases.sink_receipts import (
     list_quarantined_rows,
     list_receipt_rows,
 )
-from trilock.v1 import sink_service_pb2, sink_service_pb2_grpc
+from trilock.v1 import receipt_pb2, sink_service_pb2, sink_service_pb2_grpc
 
 _CENTURY_SECONDS: Final = 100 * 366 * 86_400.0
 
@@ -105,14 +104,14 @@ class SinkService(Service, sink_service_pb2_grpc.SinkServiceServicer):
         with validating() as check:
             release = check.name("release", request.release, ReleaseRef.parse)
             sink = check.name("sink", request.sink, SinkRef.parse)
-        rows = self.threads.stream(
-            partial(list_receipt_rows, self.runtime, release=release, sink=sink)
-        )
-        async with aclosing(rows):
+
+        def read() -> Iterator[receipt_pb2.ReceiptRow]:
+            # Made into messages there as well: the event loop has others to answer.
+            return map(row_to_proto, list_receipt_rows(self.runtime, release=release, sink=sink))
+
+        async with aclosing(self.threads.stream(read)) as rows:
             async for some in rows:
-                yield sink_service_pb2.ListReceiptRowsResponse(
-                    rows=[row_to_proto(row) for row in some]
-                )
+                yield sink_service_pb2.ListReceiptRowsResponse(rows=some)
 
     async def ListQuarantinedRows(
         self, request: sink_service_pb2.ListQuarantinedRowsRequest, _context: Context
@@ -121,12 +120,13 @@ class SinkService(Service, sink_service_pb2_grpc.SinkServiceServicer):
         with validating() as check:
             release = check.name("release", request.release, ReleaseRef.parse)
             sink = check.name("sink", request.sink, SinkRef.parse)
-        rows = self.threads.stream(
-            partial(list_quarantined_rows, self.runtime, release=release, sink=sink)
-        )
-        async with aclosing(rows):
+
+        def read() -> Iterator[str]:
+            return map(row_to_json, list_quarantined_rows(self.runtime, release=release, sink=sink))
+
+        async with aclosing(self.threads.stream(read)) as rows:
             async for some in rows:
-                yield sink_service_pb2.ListQuarantinedRowsResponse(rows=rows_to_json(some))
+                yield sink_service_pb2.ListQuarantinedRowsResponse(rows=some)
 
     async def PurgeReceipts(
         self, request: sink_service_pb2.PurgeReceiptsRequest, _context: Context
