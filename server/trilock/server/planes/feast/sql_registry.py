@@ -11,7 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, bindparam, inspect, select
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    inspect,
+    literal,
+    select,
+    true,
+    union_all,
+)
 
 from trilock.server.planes.feast import protos
 from trilock.server.planes.feast.config import SqlRegistryConfig
@@ -49,6 +60,7 @@ class SqlSession:
         self.database = database
         self._config = config
         self._writes = writes
+        self._locked: set[Key] = set()
 
     def projects(self) -> tuple[str, ...]:
         """See RegistrySession."""
@@ -58,20 +70,30 @@ class SqlSession:
 
     def read(self, project: str, *, only: Collection[Key] | None = None) -> dict[Key, bytes]:
         """See RegistrySession."""
-        found: dict[Key, bytes] = {}
-        for kind, table in OBJECTS.items():
-            query = select(table.name, table.proto).where(table.project == project)
-            if only is not None:
-                names = [name for wanted, name in only if wanted == kind]
-                if not names:
-                    continue
-                query = query.where(table.name.in_(names))
-            if project == self._writes:
-                # In one order, so that two of us cannot deadlock; SQLite ignores it.
-                query = query.order_by(table.name).with_for_update()
-            for name, proto in self.connection.execute(query):
-                found[kind, name] = bytes(proto)
+        queries = [
+            select(literal(kind), table.name, table.proto).where(table.project == project, wanted)
+            for kind, table, wanted in _wanted(only)
+        ]
+        if not queries:
+            return {}
+        # One round trip for all kinds: locks are held meanwhile.
+        rows = self.connection.execute(union_all(*queries))
+        found = {(kind, name): bytes(proto) for kind, name, proto in rows}
+        if project == self._writes and self.database.is_postgres:
+            self._lock(project, found)
         return found
+
+    def _lock(self, project: str, found: dict[Key, bytes]) -> None:
+        """Lock what was *found* and is not locked yet; what changed meanwhile is read anew."""
+        fresh = found.keys() - self._locked
+        for kind, table, wanted in _wanted(fresh):
+            query = select(table.name, table.proto).where(table.project == project, wanted)
+            # In one order, so that two of us cannot deadlock.
+            locked = self.connection.execute(query.order_by(table.name).with_for_update()).all()
+            for key in [key for key in fresh if key[0] == kind]:
+                del found[key]
+            found |= {(kind, name): bytes(proto) for name, proto in locked}
+        self._locked |= fresh
 
     def write(self, project: str, messages: Mapping[Key, Any]) -> None:
         """See RegistrySession."""
@@ -218,6 +240,18 @@ class SqlSession:
         for column, value in key.items():
             query = query.where(table.c[column] == value)
         return self.connection.execute(query).first() is not None
+
+
+def _wanted(
+    only: Collection[Key] | None,
+) -> Iterator[tuple[str, ObjectTable, ColumnElement[bool]]]:
+    """Yield every kind that is wanted, its table, and the condition for the wanted names."""
+    for kind, table in OBJECTS.items():
+        names = None if only is None else [name for wanted, name in only if wanted == kind]
+        if names is None:
+            yield kind, table, true()
+        elif names:
+            yield kind, table, table.name.in_(names)
 
 
 class SqlRegistry:
