@@ -14,7 +14,7 @@ from tests.support.feast_repo import (
     feast_warnings,
 )
 from trilock.server.domain.errors import PreconditionError
-from trilock.server.domain.ports import ViewState, Window
+from trilock.server.domain.ports import Comparison, ViewState, Window
 from trilock.server.planes.feast.feature_store import FeastFeatureStore
 from trilock.server.planes.feast.process import WorkerProcess
 
@@ -35,10 +35,12 @@ def test_from_a_commit_to_served_values_with_real_workers(tmp_path: Path) -> Non
     )
     world.store.deploy(captured, project="delay__s1", expected=None)
     filled = world.store.fill(captured, project="delay__s1", window=DAY, progress=told.append)
+    compared = world.store.compare(captured, project="delay__s1", window=DAY, sample=10)
 
     assert filled == (
         ViewState(view="weather", rows=3, fed_from=DAY.start, fed_until=NOW, feedable=True),
     )
+    assert compared == (Comparison(view="weather", offline=3, online=3, sampled=3, differences=()),)
     assert told == ["weather: materializing", f"weather: fed until {NOW.isoformat()}"]
     assert world.serve("delay__s1", origin="JFK")["temp_distance"] == 4000.0
     world.close()
