@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from tests.compat.raws import columns, field, plain, projection, service, view
 from trilock.compat import (
+    FOR_OTHERS,
+    RULES,
     Consumer,
     FeatureSet,
     Finding,
@@ -19,6 +21,7 @@ from trilock.compat import (
     Report,
     ServingPath,
     Severity,
+    SharedState,
     Signature,
     Subject,
     Verdict,
@@ -257,3 +260,65 @@ def test_a_digest_is_equal_exactly_when_its_class_of_thing_is(
     assert (first.contract == second.contract) == (one[0] == other[0])
     assert (first.semantics == second.semantics) == (one[1] == other[1])
     assert (first.docs == second.docs) == (one[2] == other[2])
+
+
+def others(report: Report) -> set[tuple[str, str]]:
+    found = {*FOR_OTHERS}
+    return {(one.rule, one.path) for one in report.findings if one.rule in found}
+
+
+@given(features=feature_sets, own=feature_sets, signature=signatures, policy=policies)
+def test_a_swap_that_changes_nothing_for_another_bundle_breaks_nothing_of_it(
+    features: FeatureSet, own: FeatureSet, signature: Signature, policy: Policy
+) -> None:
+    reader = Consumer(name="eta", signature=signature, recorded=own, after=own, policy=policy)
+    state = SharedState(cause="what is there", after=features)
+
+    report = check(subject(features, signature), consumers=[reader], shared=[state])
+
+    assert others(report) == set()
+
+
+@given(now=feature_sets, then=feature_sets, signature=signatures, policy=policies)
+def test_what_breaks_a_consumer_is_what_would_break_the_bundle_that_shares_it(
+    now: FeatureSet, then: FeatureSet, signature: Signature, policy: Policy
+) -> None:
+    consumer = Consumer(name="new", signature=signature, recorded=now, after=then, policy=policy)
+    shared = SharedState(cause="a rollback there", after=then)
+
+    as_consumer = check(subject(then, None), consumers=[consumer])
+    as_subject = check(subject(now, signature), policy=policy, shared=[shared])
+
+    assert {path.removeprefix("new/") for _, path in others(as_consumer)} == {
+        path for _, path in others(as_subject)
+    }
+
+
+@given(
+    features=feature_sets,
+    before_=feature_sets,
+    signature=signatures,
+    rule_severities=st.dictionaries(
+        st.sampled_from([rule.id for rule in RULES]), st.sampled_from(Severity)
+    ),
+)
+def test_a_policy_changes_what_findings_weigh_and_never_what_is_found(
+    features: FeatureSet,
+    before_: FeatureSet,
+    signature: Signature,
+    rule_severities: dict[str, Severity],
+) -> None:
+    reader = Consumer(name="eta", signature=signature, recorded=before_, after=features)
+
+    def found(policy: Policy) -> dict[tuple[str, str, str], Severity]:
+        report = check(
+            subject(features, signature),
+            policy=policy,
+            predecessors=before(before_),
+            consumers=[reader],
+        )
+        return {(one.rule, one.path, one.found): one.severity for one in report.findings}
+
+    plain_, weighed = found(Policy()), found(Policy(severities=rule_severities))
+
+    assert weighed == {key: rule_severities.get(key[0], weight) for key, weight in plain_.items()}

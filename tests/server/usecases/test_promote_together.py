@@ -25,7 +25,7 @@ from trilock.server.domain.errors import (
     StaleEtagError,
     StalePlanError,
 )
-from trilock.server.domain.operation import OperationKind, OperationState, StepState
+from trilock.server.domain.operation import Operation, OperationKind, OperationState, StepState
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.pace import pace_of
@@ -121,23 +121,37 @@ def test_each_alias_has_an_operation_a_release_and_a_target_of_its_own(
         assert session.exec(select(LockRow)).all() == []
 
 
-@pytest.mark.parametrize("site", ["bundle_fits:asked", "switch_live:begun", "switch_live:run"])
+@pytest.mark.parametrize(
+    ("site", "nth"),
+    [
+        ("fill_features:applied", 1),
+        ("fill_features:applied", 2),
+        ("not_held:asked", 2),
+        ("bundle_fits:asked", 2),
+        ("switch_live:begun", 1),
+        ("switch_live:run", 1),
+    ],
+)
 def test_a_crash_before_the_pivot_leaves_none_live_and_the_next_life_makes_both(
-    w: Sharing, pair: tuple[Bundle, Bundle], site: str
+    w: Sharing, pair: tuple[Bundle, Bundle], site: str, nth: int
 ) -> None:
     operation = w.start_together(*pair)
-
-    def die(name: str) -> None:
-        if name == site:
-            raise DiedError
-
-    with pytest.raises(DiedError):
-        Runner(w.database, w.runtime.journal, steps(w.database, w), at=die).drive(operation.id)
-    free_all(w.database)
+    die_at(w, operation, site, nth=nth)
 
     assert live(w) == OLD
     assert w.settled(operation).state is SUCCEEDED
     assert live(w) == NEW
+
+
+def test_a_crash_right_after_the_pivot_leaves_both_live(
+    w: Sharing, pair: tuple[Bundle, Bundle]
+) -> None:
+    operation = w.start_together(*pair)
+    die_at(w, operation, "switch_live:done", nth=1)
+
+    assert live(w) == NEW
+    assert w.settled(operation).state is SUCCEEDED
+    assert w.runtime.journal.list(alias=ETA_ALIAS, limit=1)[0].state is SUCCEEDED
 
 
 def test_what_forbids_one_of_them_forbids_all(w: Sharing, pair: tuple[Bundle, Bundle]) -> None:
@@ -163,14 +177,18 @@ def test_a_hold_recorded_after_the_gates_is_seen_by_the_pivot(
     w: Sharing, pair: tuple[Bundle, Bundle]
 ) -> None:
     operation = w.start_together(*pair)
+    asked = []
 
     def late(site: str) -> None:
-        if site == "bundle_fits:asked":
+        asked.append(site)
+        if site == "bundle_fits:asked" and asked.count(site) == len(pair):
             hold(w, pair[1])
 
     Runner(w.database, w.runtime.journal, steps(w.database, w), at=late).drive(operation.id)
 
-    assert w.settled(operation).error_reason == "HOLD_ACTIVE"
+    ended = w.settled(operation)
+    assert ended.error_reason == "HOLD_ACTIVE"
+    assert ended.error_message.startswith("switch_live: ")
     assert live(w) == OLD
 
 
@@ -291,3 +309,18 @@ def test_an_alias_is_named_once(w: Sharing, pair: tuple[Bundle, Bundle]) -> None
 def hold(w: Sharing, bundle: Bundle) -> None:
     with w.database.write() as session:
         put_hold(session, bundle.ref, cause=Cause(principal=ANN, reason="it is bad"))
+
+
+def die_at(w: Sharing, operation: Operation, site: str, *, nth: int) -> None:
+    """Drive *operation* in a process that dies when it comes to *site* for the *nth* time."""
+    seen = []
+
+    def at(name: str) -> None:
+        seen.append(name)
+        if seen.count(site) == nth:
+            raise DiedError
+
+    runner = Runner(w.database, w.runtime.journal, steps(w.database, w), at=at)
+    with pytest.raises(DiedError):
+        runner.drive(operation.id)
+    free_all(w.database)

@@ -17,6 +17,8 @@ from trilock.compat import Report, Verdict
 from trilock.server.domain.errors import BusyError, IncompatibleError
 from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.operation import OperationState
+from trilock.server.operations.catalog import steps
+from trilock.server.operations.runner import Runner
 from trilock.server.planning.planner import Trial
 from trilock.server.usecases.check_bundle import check_bundle
 from trilock.server.usecases.roll_back import plan_roll_back
@@ -149,6 +151,21 @@ def test_a_rollback_turns_back_who_is_about_to_go_live_on_what_it_takes_away(w: 
     w.settle()
 
     assert w.runtime.journal.get(back.id).state is OperationState.SUCCEEDED
+    assert w.runtime.journal.get(eta.id).state is OperationState.COMPENSATED
+    assert str(w.live_on(ETA_ALIAS).bundle) == "models/eta/bundles/1"
+
+
+def test_a_rollback_after_the_last_question_turns_it_back_too(w: Sharing) -> None:
+    w.go(w.record_of("delay", features=("temp", "humidity")))
+    eta = w.start(w.record_of("eta", features=("temp", "humidity"), inputs=READS_HUMIDITY))
+
+    def late(site: str) -> None:
+        if site == "bundle_fits:asked":
+            w.go_back(ALIAS)
+
+    Runner(w.database, w.runtime.journal, steps(w.database, w), at=late).drive(eta.id)
+    w.settle()
+
     assert w.runtime.journal.get(eta.id).state is OperationState.COMPENSATED
     assert str(w.live_on(ETA_ALIAS).bundle) == "models/eta/bundles/1"
 
