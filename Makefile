@@ -38,6 +38,7 @@ quick: setup ## The tests that start nothing (no Feast, no MLflow, no server pro
 .PHONY: crash
 crash: setup ## Kill trilock at every site, on real planes and both databases (20 minutes)
 	$(BIN)/python -m tests.crash --triples 100
+	$(BIN)/python -m tests.crash.mutants
 
 .PHONY: bench
 bench: setup ## Every benchmark: one JSON object a line, against a baseline of the same run
