@@ -190,6 +190,7 @@ def test_a_newer_database_is_refused_and_stays(database: Database) -> None:
     migrate.upgrade(database)
     with database.write() as session:
         session.connection().execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        session.connection().execute(sa.text("UPDATE program SET schema = '9998'"))
 
     with pytest.raises(SchemaOutdatedError) as caught:
         migrate.upgrade(database)
@@ -198,6 +199,18 @@ def test_a_newer_database_is_refused_and_stays(database: Database) -> None:
 
     assert dict(caught.value.metadata) == {"found": "9999", "wanted": "0001_initial"}
     assert migrate.current(database) == "9999"
+
+
+def test_a_newer_schema_on_which_this_program_works_stays(database: Database) -> None:
+    migrate.upgrade(database)
+    with database.write() as session:
+        session.connection().execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
+        session.connection().execute(sa.text("INSERT INTO program VALUES ('0002')"))
+
+    migrate.require_current(database)
+    assert migrate.upgrade(database) is None
+
+    assert migrate.current(database) == "0002"
 
 
 def test_a_script_can_be_taken_back(database: Database) -> None:

@@ -281,6 +281,12 @@ def upgrade() -> None:
         sa.Column("restored", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    programs = op.create_table(
+        "program",
+        sa.Column("schema", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("schema"),
+    )
+    op.bulk_insert(programs, [{"schema": revision}])
     op.create_table(
         "token",
         sa.Column("principal", sa.String(128), nullable=False),
@@ -396,6 +402,7 @@ def downgrade() -> None:
     op.drop_table("lock")
     op.drop_table("waiver")
     op.drop_table("token")
+    op.drop_table("program")
     op.drop_table("store")
     op.drop_table("sink")
     op.drop_table("request")

@@ -18,6 +18,7 @@ from sqlmodel import Session
 from trilock.migrations import HEAD
 from trilock.server.domain.errors import SchemaOutdatedError
 from trilock.server.store.database import Database
+from trilock.server.store.tables import ProgramRow
 
 _SCRIPTS: Final = Path(str(files("trilock.migrations")))
 _ADVISORY_KEY: Final = 7420001
@@ -37,31 +38,31 @@ def current(database: Database) -> str | None:
 
 
 def require_current(database: Database) -> None:
-    """Do nothing if the database has the schema that this program needs.
+    """Do nothing if this program works on the database's schema: its own, or a newer neighbour.
 
     Raises:
         SchemaOutdatedError: It has another one, older or newer, or none.
     """
     found = current(database)
-    if found != head():
+    if found != head() and not _is_neighbour(database, found=found):
         raise SchemaOutdatedError(found=found, wanted=head())
 
 
 def upgrade(database: Database) -> Path | None:
-    """Bring the schema up to `head`, in one transaction. Idempotent.
+    """Bring the schema up to `head`, in one transaction. Idempotent; a newer neighbour stays.
 
     Returns:
         The copy that was made beside a SQLite file with an older schema; None if
         there was nothing to copy.
 
     Raises:
-        SchemaOutdatedError: The schema is newer than this program; nothing was changed.
+        SchemaOutdatedError: The schema is newer than this program stands; nothing was changed.
         UnavailableError: The database does not answer; nothing was changed.
     """
     if database.path is not None:
         database.path.parent.mkdir(parents=True, exist_ok=True)
     found = current(database)
-    if found == head():
+    if found == head() or _is_neighbour(database, found=found):
         return None
     copy = None
     if database.path is not None and found is not None:
@@ -72,6 +73,15 @@ def upgrade(database: Database) -> Path | None:
         if found != head():
             _run_scripts(connection, found=found)
     return copy
+
+
+def _is_neighbour(database: Database, *, found: str | None) -> bool:
+    """Return whether *found* is a schema that says that this program works on it."""
+    if found is None:
+        return False
+    with database.read() as session:
+        has_table = sa.inspect(session.connection()).has_table(ProgramRow.__tablename__)
+        return has_table and session.get(ProgramRow, head()) is not None
 
 
 def _current(connection: sa.Connection) -> str | None:

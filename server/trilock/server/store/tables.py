@@ -34,6 +34,18 @@ class StoreRow(SQLModel, table=True):
     """Set in a backup; the server that starts on it begins a new generation."""
 
 
+class ProgramRow(SQLModel, table=True):
+    """A program that works on this schema, by the schema that it was made for.
+
+    Written by migrations only. A release that expands the schema keeps the row of
+    the one before it, whose servers may go on while they are replaced.
+    """
+
+    __tablename__ = "program"
+
+    schema_: str = Field(primary_key=True, max_length=32, sa_column_kwargs={"name": "schema"})
+
+
 class CounterRow(SQLModel, table=True):
     """The last number given to a bundle or release of a model, or version of a service."""
 
