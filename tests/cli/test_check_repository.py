@@ -333,7 +333,17 @@ def test_the_real_server_tells_who_reads_what(
     define(RepositoryDefinitions(project=project, services={"delay": readers[0].objects}))
     assert "live: bundle 2" in trilock("check", "--repo=repo").out
     define(RepositoryDefinitions(project=project, services={}))
+    trilock(
+        "waive",
+        "CON001",
+        "models/delay/bundles/2/delay",
+        "--owner=ann",
+        "--reason=retired",
+        "--until=2999-12-31",
+    )
     gone = trilock("check", "--repo=repo", code=100)
     assert "destroys a rollback path: delay@production could no longer go back to bundle 1" in (
         gone.out
     )
+    assert "      waived by ann until 2999-12-31: retired" in gone.out.splitlines()
+    assert "breaks delay@production" not in gone.out

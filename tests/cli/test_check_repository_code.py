@@ -72,6 +72,28 @@ def test_code_that_cannot_be_imported_is_one_line(text: str, words: str, tmp_pat
     )
 
 
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("json", '"problem": "features.py:2: ValueError: broken"'),
+        ("junit", 'errors="1"'),
+        ("github", "features.py,line=2,title=EVI001"),
+        ("gitlab", '"begin": 2'),
+        ("sarif", '"startLine": 2'),
+    ],
+)
+def test_who_waits_for_an_outcome_gets_one_all_the_same(
+    output: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+    run = check(tmp_path, "x = 1\nraise ValueError('broken')\n", "-o", output)
+
+    assert run.code == 1
+    assert words in run.out
+    assert "features.py:2: ValueError: broken" in run.err
+
+
 def test_code_that_hangs_is_ended_with_its_children_and_said_where(tmp_path: Path) -> None:
     child = tmp_path / "child"
     text = f"""import subprocess, sys, time

@@ -1,10 +1,12 @@
 """A change of a feature repository as an outcome: what breaks, and for whom."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from trilock.cli.outcome import Item, Level, Outcome, Section, waiver_in_words
-from trilock.cli.places import Places
+from trilock.cli.places import SETTINGS, Place, Places
 from trilock.cli.words import count, last
 from trilock.client.names import short_alias
 from trilock.compat import (
@@ -46,6 +48,35 @@ def outcome_of_change(change: ChangeReport, *, repository: str, places: Places) 
             ],
             "elsewhere": [_whose(reader) for reader in change.elsewhere],
         },
+    )
+
+
+_PLACE: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d+): ")
+
+
+def outcome_of_unreadable(problem: str, *, repository: Path) -> Outcome:
+    """Return the outcome of a check of a *repository* that cannot be read.
+
+    Args:
+        problem: Why, in one line, with file and line in front where they are known.
+        repository: The folder that files are named from.
+    """
+    title = f"feature repository {repository}"
+    found = _PLACE.match(problem)
+    file, line = (found["file"], int(found["line"])) if found else (SETTINGS, 1)
+    item = Item(
+        rule="EVI001",
+        level=Level.ERROR,
+        path=file,
+        message=f"the feature repository cannot be read: {problem}",
+        place=Place(file=(repository / file).as_posix(), line=line),
+    )
+    undecidable = Verdict.UNDECIDABLE.value
+    return Outcome(
+        title=title,
+        verdict=undecidable,
+        sections=(Section(title=title, verdict=undecidable, items=(item,)),),
+        data={"subject": title, "verdict": undecidable, "problem": problem},
     )
 
 

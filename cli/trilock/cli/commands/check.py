@@ -3,11 +3,11 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Never
 
 import typer
 
-from trilock.cli.changes import outcome_of_change
+from trilock.cli.changes import outcome_of_change, outcome_of_unreadable
 from trilock.cli.commits import full_commit
 from trilock.cli.exits import CommandError, Exit, UsageError
 from trilock.cli.extras import call
@@ -16,7 +16,7 @@ from trilock.cli.grammar import Names, schema
 from trilock.cli.outcome import FailOn, Outcome
 from trilock.cli.output import say
 from trilock.cli.places import Places
-from trilock.cli.reporting import Command
+from trilock.cli.reporting import Command, fail
 from trilock.cli.reports import outcome_of
 from trilock.cli.session import connected
 from trilock.cli.words import count, last
@@ -151,14 +151,31 @@ def check(
     assert repo is not None  # noqa: S101 - for the type: it was looked at above
     readers = _from_file(baseline) if baseline is not None else _from_server(context)
     wanted = _wanted(context, readers, alias=alias, service=service, offline=baseline is not None)
-    change = check_change(
-        _read(repo, timeout=timeout), readers=wanted, today=datetime.now(tz=UTC).date()
-    )
+    try:
+        now = _read(repo, timeout=timeout)
+    except UnreadableError as error:
+        if output is CheckFormat.TEXT:
+            raise
+        # Whoever reads an outcome waits for one: an empty file would be an error of its own.
+        fail(str(error))
+        _end(outcome_of_unreadable(error.problem, repository=repo), output=output, fail_on=fail_on)
+    change = check_change(now, readers=wanted, today=datetime.now(tz=UTC).date())
     outcome = outcome_of_change(change, repository=str(repo), places=Places(repo))
     _end(outcome, output=output, fail_on=fail_on)
 
 
-def _end(outcome: Outcome, *, output: CheckFormat, fail_on: FailOn) -> None:
+class UnreadableError(CommandError):
+    """The repository's code raised, ended its process, or took too long: no verdict."""
+
+    def __init__(self, *, repository: Path, problem: str) -> None:
+        super().__init__(
+            f"undecidable: the feature repository {str(repository)!r} cannot be read: {problem}",
+            code=Exit.ERROR,
+        )
+        self.problem = problem
+
+
+def _end(outcome: Outcome, *, output: CheckFormat, fail_on: FailOn) -> Never:
     form = FORMATS[output.value]
     sys.stdout.write(form.render(outcome))
     if form.afterwards is not None:
@@ -170,7 +187,8 @@ def _read(repo: Path, *, timeout: float) -> RepositoryDefinitions:
     """Return what the repository defines.
 
     Raises:
-        CommandError: It cannot be read, or its code raised or took too long: no verdict.
+        UnreadableError: It cannot be read, or its code raised or took too long.
+        CommandError: There is no such folder, or an extra is missing.
     """
     try:
         found: RepositoryDefinitions = call(
@@ -183,10 +201,7 @@ def _read(repo: Path, *, timeout: float) -> RepositoryDefinitions:
     except CommandError as error:
         if error.code is not Exit.FORBIDDEN:
             raise
-        raise CommandError(
-            f"undecidable: the feature repository {str(repo)!r} cannot be read: {error}",
-            code=Exit.ERROR,
-        ) from error
+        raise UnreadableError(repository=repo, problem=str(error)) from error
     return found
 
 
