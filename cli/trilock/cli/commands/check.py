@@ -7,6 +7,7 @@ from typing import Annotated, Never
 
 import typer
 
+from trilock.cli.baselines import from_file, from_server, server_baseline, write_file
 from trilock.cli.changes import outcome_of_change, outcome_of_unreadable
 from trilock.cli.commits import full_commit
 from trilock.cli.exits import CommandError, Exit, UsageError
@@ -14,23 +15,20 @@ from trilock.cli.extras import call
 from trilock.cli.formats import FORMATS, CheckFormat
 from trilock.cli.grammar import Names, schema
 from trilock.cli.outcome import FailOn, Outcome
-from trilock.cli.output import say
 from trilock.cli.places import Places
 from trilock.cli.reporting import Command, fail
 from trilock.cli.reports import outcome_of
 from trilock.cli.session import connected
-from trilock.cli.words import count, last
+from trilock.cli.words import last
 from trilock.client.names import short_alias
 from trilock.compat import (
-    MalformedBaselineError,
     Reader,
     RepositoryDefinitions,
     baseline_text,
     check_change,
-    parse_baseline,
     service_readers,
 )
-from trilock.v1.check_service_pb2 import Candidate, CheckRequest, GetBaselineRequest
+from trilock.v1.check_service_pb2 import Candidate, CheckRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -143,13 +141,13 @@ def check(
         if baseline is not None:
             raise UsageError("say --baseline or --write-baseline, not both")
         if repo is None:
-            content = _server_baseline(context)
+            content = server_baseline(context)
         else:
             content = baseline_text(service_readers(_read(repo, timeout=timeout)))
-        _write(write_baseline, content)
+        write_file(write_baseline, content)
         return
     assert repo is not None  # noqa: S101 - for the type: it was looked at above
-    readers = _from_file(baseline) if baseline is not None else _from_server(context)
+    readers = from_file(baseline) if baseline is not None else from_server(context)
     wanted = _wanted(context, readers, alias=alias, service=service, offline=baseline is not None)
     try:
         now = _read(repo, timeout=timeout)
@@ -205,31 +203,6 @@ def _read(repo: Path, *, timeout: float) -> RepositoryDefinitions:
     return found
 
 
-def _server_baseline(context: typer.Context) -> str:
-    with connected(context) as session:
-        content: str = session.client.checks.GetBaseline(GetBaselineRequest()).content
-    return content
-
-
-def _from_server(context: typer.Context) -> tuple[Reader, ...]:
-    content = _server_baseline(context)
-    try:
-        return parse_baseline(content)
-    except MalformedBaselineError as error:
-        raise CommandError(f"the server's baseline: {error}", code=Exit.ERROR) from error
-
-
-def _from_file(file: Path) -> tuple[Reader, ...]:
-    try:
-        content = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{str(file)!r} cannot be read: {error}") from error
-    try:
-        return parse_baseline(content)
-    except MalformedBaselineError as error:
-        raise UsageError(f"{file}: {error}") from error
-
-
 def _wanted(
     context: typer.Context,
     readers: tuple[Reader, ...],
@@ -261,15 +234,6 @@ def _wanted(
                 f"nobody reads feature service {service!r}; there is: {', '.join(known) or 'none'}"
             )
     return readers
-
-
-def _write(file: Path, content: str) -> None:
-    readers = parse_baseline(content)
-    try:
-        file.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{str(file)!r} cannot be written: {error.strerror}") from error
-    say(f"wrote {file}: {count(len(readers), 'reader')}")
 
 
 def _request(

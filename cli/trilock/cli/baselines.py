@@ -1,0 +1,62 @@
+"""Where the readers that a change is judged by come from, and where they are kept."""
+
+from pathlib import Path
+
+import typer
+
+from trilock.cli.exits import CommandError, Exit, UsageError
+from trilock.cli.output import say
+from trilock.cli.session import connected
+from trilock.cli.words import count
+from trilock.compat import MalformedBaselineError, Reader, parse_baseline
+from trilock.v1.check_service_pb2 import GetBaselineRequest
+
+
+def server_baseline(context: typer.Context) -> str:
+    """Return the text of the server's baseline: who reads what now."""
+    with connected(context) as session:
+        content: str = session.client.checks.GetBaseline(GetBaselineRequest()).content
+    return content
+
+
+def from_server(context: typer.Context) -> tuple[Reader, ...]:
+    """Return the readers that the server names.
+
+    Raises:
+        CommandError: The server is of another version, and this trilock cannot read what it says.
+    """
+    content = server_baseline(context)
+    try:
+        return parse_baseline(content)
+    except MalformedBaselineError as error:
+        raise CommandError(f"the server's baseline: {error}", code=Exit.ERROR) from error
+
+
+def from_file(file: Path) -> tuple[Reader, ...]:
+    """Return the readers in *file*.
+
+    Raises:
+        UsageError: It cannot be read, or is no baseline of a version that this trilock reads.
+    """
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(file)!r} cannot be read: {error}") from error
+    try:
+        return parse_baseline(content)
+    except MalformedBaselineError as error:
+        raise UsageError(f"{file}: {error}") from error
+
+
+def write_file(file: Path, content: str) -> None:
+    """Write a baseline, and say how much is in it.
+
+    Raises:
+        UsageError: It cannot be written there.
+    """
+    readers = parse_baseline(content)
+    try:
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{str(file)!r} cannot be written: {error.strerror}") from error
+    say(f"wrote {file}: {count(len(readers), 'reader')}")
