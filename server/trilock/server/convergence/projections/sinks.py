@@ -75,7 +75,8 @@ class Sinks:
             f"{release.ref} {sink.ref.sink}: {state or 'no fence'}{_isolation(release, state)}"
             for release, sink, state in self._unsettled(live, troubles)
         ]
-        return "; ".join([*open_work, *self._unproven(live, troubles)]) or _SETTLED
+        found = dict.fromkeys([*open_work, *self._unproven(live, troubles)])
+        return "; ".join(found) or _SETTLED
 
     def _unproven(self, live: LiveRow, troubles: _Troubles) -> Iterator[str]:
         """Yield what is wrong with sinks, and whose rows may still come into their tables."""
@@ -103,7 +104,8 @@ class Sinks:
         if len(troubles) == 1:
             raise next(iter(troubles.values()))
         if troubles:
-            raise UnavailableError("; ".join(map(str, troubles.values())))
+            # What is wrong with a database is wrong with all of its sinks: said once.
+            raise UnavailableError("; ".join(dict.fromkeys(map(str, troubles.values()))))
 
     def _settle(self, release: Release, sink: Sink, state: EpochState | None) -> None:
         database = self._connections.sink_database(sink.connection)
