@@ -75,6 +75,8 @@ def test_no_read_fails_whatever_becomes_of_the_server(tmp_path: Path) -> None:
         world = served.world
         bundles: list[Bundle] = [world.record() for _ in range(4)]
         world.release(bundles[0])
+        replica = Served(world, served._settings)
+        stack.callback(replica.close)  # after the clients, which say farewell to it
         proxy = stack.enter_context(TcpProxy(target_of(served)))
         resolvers = []
         for number in range(CLIENTS):
@@ -101,8 +103,6 @@ def test_no_read_fails_whatever_becomes_of_the_server(tmp_path: Path) -> None:
             readers.wait_state(Freshness.READY)
 
             # Replaced by another replica on the same database.
-            replica = Served(world, served._settings)
-            stack.callback(replica.close)
             replica.start()
             proxy.refuse()
             proxy._target = target_of(replica)

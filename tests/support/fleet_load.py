@@ -56,6 +56,8 @@ def rehearse(
     """
     world = served.world
     assert isinstance(world, ServingWorld)
+    for service in services:
+        service.wait_ready()
     load = Load(services, threads=2)
     seconds: dict[str, list[float]] = {"promote": [], "rollback": []}
     with load.running():

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -36,7 +36,11 @@ class Answer:
 
 
 class Service(Protocol):
-    """A serving process."""
+    """A serving process. It starts at once, and takes seconds to serve."""
+
+    def wait_ready(self) -> None:
+        """Wait until it serves what is live."""
+        ...
 
     def predict(self) -> Answer:
         """Ask for JFK."""
@@ -88,7 +92,8 @@ def started(
 class HttpService:
     """`examples/serving_fastapi`, as its README starts it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, running: Running, *, port: int) -> None:
+        self._running = running
         self._port = port
 
     @classmethod
@@ -100,9 +105,11 @@ class HttpService:
         command = ["-m", "uvicorn", "app:app", "--port", str(port), "--log-level", "warning"]
         folder = EXAMPLES / "serving_fastapi"
         with started(command, environment=environment, folder=folder, log=log) as running:
-            service = cls(port)
-            running.wait_until(service._is_ready)
-            yield service
+            yield cls(running, port=port)
+
+    def wait_ready(self) -> None:
+        """See Service."""
+        self._running.wait_until(self._is_ready)
 
     def ask(self, path: str, body: object = None) -> tuple[int, Any, dict[str, str]]:
         """Return status, body and headers."""
@@ -136,22 +143,32 @@ class HttpService:
 class GrpcService:
     """`examples/serving_grpc`, as its README starts it."""
 
-    def __init__(self, channel: Any) -> None:
-        self._predict = channel.unary_unary(
-            "/flights.Delays/Predict", Struct.SerializeToString, Struct.FromString
-        )
+    def __init__(self, running: Running, stack: ExitStack) -> None:
+        self._running = running
+        self._stack = stack
+        self._predict: Any = None
 
     @classmethod
     @contextmanager
     def started(cls, environment: dict[str, str], *, log: Path) -> Iterator[GrpcService]:
         folder = EXAMPLES / "serving_grpc"
         command = ["server.py", "127.0.0.1:0"]
-        with started(command, environment=environment, folder=folder, log=log) as running:
-            port = running.wait_until(lambda: re.search(r"on port (\d+)", log.read_text()))[1]
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                service = cls(channel)
-                running.wait_until(lambda: service.predict().prediction is not None)
-                yield service
+        with (
+            started(command, environment=environment, folder=folder, log=log) as running,
+            ExitStack() as stack,
+        ):
+            yield cls(running, stack)
+
+    def wait_ready(self) -> None:
+        """See Service."""
+        said = self._running.wait_until(
+            lambda: re.search(r"on port (\d+)", self._running.log.read_text())
+        )
+        channel = self._stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{said[1]}"))
+        self._predict = channel.unary_unary(
+            "/flights.Delays/Predict", Struct.SerializeToString, Struct.FromString
+        )
+        self._running.wait_until(lambda: self.predict().prediction is not None)
 
     def predict(self) -> Answer:
         """See Service."""
