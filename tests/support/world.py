@@ -60,6 +60,8 @@ class World:
 
     _ttl: float = TTL
     """Of leases; seconds."""
+    _durable: bool = False
+    """Whether a SQLite file must outlive a power cut; it takes time."""
 
     def __init__(self, folder: Path, *, at: Checkpoint = lambda _: None) -> None:
         self._at = at
@@ -81,7 +83,7 @@ class World:
         return other
 
     def _open(self, url: str) -> None:
-        self.database = Database(url, durable=False)
+        self.database = Database(url, durable=self._durable)
         SQLModel.metadata.create_all(self.database.engine)
         with self.database.write() as session:
             begin_generation(session)
