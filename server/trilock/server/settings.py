@@ -303,6 +303,8 @@ class ModelSettings(_Section):
     """What happens to what others change in the planes. A bundle on hold never stays put back."""
     features: Literal["side_by_side", "in_place"] = "side_by_side"
     """Whether every schema is fed in a project of its own, or one project is swapped."""
+    feature_servers: tuple[Annotated[str, Field(pattern=r"^https?://[^@\s]+$")], ...] = ()
+    """Feast's own servers of the mirror project: in place they are asked until they follow."""
     fill: FillSettings = FillSettings()
 
     @model_validator(mode="after")

@@ -143,3 +143,19 @@ def test_only_what_is_live_is_fed(w: World) -> None:
 
     assert set(fed) == {"delay"}
     assert "delay" in {project.project for project in list_feature_projects(w.runtime, model=None)}
+
+
+def test_it_is_done_only_when_every_reader_has_followed(w: World) -> None:
+    both(w)
+    w.features.readers["http://server:6566"] = "http://server:6566 does not serve weather yet"
+
+    operation = w.roll_back().operation
+    assert operation is not None
+    waiting = w.settled(operation)
+    error = mirror_error(w)
+    w.features.readers["http://server:6566"] = ""
+    w.retry_planes()
+
+    assert waiting.state is OperationState.CONVERGING
+    assert error == "http://server:6566 does not serve weather yet"
+    assert w.settled(operation).state is OperationState.SUCCEEDED

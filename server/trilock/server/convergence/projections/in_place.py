@@ -7,6 +7,7 @@ jobs, feeding what came since, and comparing values with the sources: only then
 the project agrees with the live row. Feeding it again asks for that anew.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,7 +16,7 @@ from trilock.server.convergence.filling import filling, is_being_filled, since_l
 from trilock.server.domain.bundle import FeatureCapture, FeatureSchema
 from trilock.server.domain.errors import NotReadyError, UnavailableError
 from trilock.server.domain.names import ModelName
-from trilock.server.domain.ports import Planes, Window
+from trilock.server.domain.ports import Comparison, Planes, Window
 from trilock.server.planning.feature_window import default_window
 from trilock.server.store.database import Database
 from trilock.server.store.feature_needs import bundled_schemas
@@ -24,6 +25,9 @@ from trilock.server.store.schemas import get_schema
 _SHORT: Final = 16
 
 _ONE_GO: Final = timedelta(days=36_500)
+
+_READERS: Final = timedelta(minutes=10)
+"""How long readers may take to follow before somebody has to restart them."""
 
 _PATIENCE: Final = timedelta(hours=1)
 """How long a job that was begun under the old definition is waited for."""
@@ -80,13 +84,25 @@ def swap_in_place(
         else:
             since = since_last(features, capture, project=project)
             _feed(planes, capture, project=project, window=since, resume=True)
-        if _differences(planes, capture, project=project, window=window):
+        if _told(_compare(planes, capture, project=project, window=window)):
             # Rows that came late, or what a job left behind that nobody knew of.
             _feed(planes, capture, project=project, window=window, resume=False)
-        problems = _differences(planes, capture, project=project, window=window)
-        if problems:
+        compared = _compare(planes, capture, project=project, window=window)
+        if problems := _told(compared):
             raise NotReadyError(resource=f"Feast project {project}", problems=problems)
+        _require_readers(planes, compared, since=state.swapped)
         features.vouch(capture, project=project)
+
+
+def _require_readers(planes: Planes, compared: Sequence[Comparison], *, since: datetime) -> None:
+    problems = [planes.features.ask_reader(url, comparisons=compared) for url in planes.readers]
+    told = "; ".join(problem for problem in problems if problem)
+    if told and datetime.now(UTC) > since + _READERS:
+        raise NotReadyError(
+            resource="what readers read", problems=[f"{told}; it has to be restarted"]
+        )
+    if told:
+        raise UnavailableError(told)
 
 
 def _feed(
@@ -103,13 +119,16 @@ def _feed(
     )
 
 
-def _differences(
+def _compare(
     planes: Planes, capture: FeatureCapture, *, project: str, window: Window
-) -> list[str]:
-    found = planes.features.compare(
+) -> tuple[Comparison, ...]:
+    return planes.features.compare(
         capture, project=project, window=window, sample=planes.filling.sample
     )
-    return [f"{view.view}: {line}" for view in found for line in view.differences]
+
+
+def _told(compared: Sequence[Comparison]) -> list[str]:
+    return [f"{view.view}: {line}" for view in compared for line in view.differences]
 
 
 def _whole(planes: Planes, capture: FeatureCapture, *, project: str) -> Window:

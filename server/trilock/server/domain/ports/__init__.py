@@ -11,6 +11,7 @@ from trilock.server.domain.ports.connections import Connections, Filling, Freezi
 from trilock.server.domain.ports.feature_store import (
     NO_BOUNDS,
     Comparison,
+    Example,
     FeatureStore,
     FillBounds,
     InPlace,
@@ -27,6 +28,7 @@ __all__ = [
     "NO_BOUNDS",
     "Comparison",
     "Connections",
+    "Example",
     "FeatureStore",
     "FillBounds",
     "Filling",

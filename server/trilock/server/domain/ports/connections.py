@@ -53,6 +53,8 @@ class Planes:
     """Whether what others change is made to agree again, not only reported."""
     filling: Filling = Filling()
     """How its feature projects are filled."""
+    readers: tuple[str, ...] = ()
+    """URLs of feature servers that are asked, in place, until they serve what is live."""
     in_place: bool = False
     """Whether readers read the mirror project, and the live schema's tables are swapped in."""
 

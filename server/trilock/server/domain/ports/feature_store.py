@@ -1,10 +1,10 @@
 """Where features are defined and served from."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureCapture
@@ -53,6 +53,14 @@ class ViewState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One entity and its values, in JSON types."""
+
+    keys: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What one view has online, beside what its offline source has."""
 
@@ -67,6 +75,8 @@ class Comparison:
     """One line each, empty if they agree."""
     skipped: str = ""
     """Why it was not compared; "" if it was."""
+    examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
+    """A few entities with what their source has, for asking readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +271,13 @@ class FeatureStore(Protocol):
             ForeignEditError: *source* is not defined as captured.
             PreconditionError: Its tables are not there, or cannot be renamed.
             PlaneUnavailableError: Somebody holds a lock for long; nothing was changed.
+        """
+        ...
+
+    def ask_reader(self, url: str, *, comparisons: Sequence[Comparison]) -> str:
+        """Return how the feature server at *url* differs from the examples; "" if it does not.
+
+        Takes 2 s at most for each view; one that does not answer differs.
         """
         ...
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from trilock.server.domain.ports import Comparison, ViewState, Window
+from trilock.server.domain.ports import Comparison, Example, ViewState, Window
 from trilock.server.planes.feast.online import OnlineView
 
 _AT_MOST = 5
@@ -48,5 +48,9 @@ def judge(
         offline=offline,
         online=offline if online is None else online,
         sampled=int(told["sampled"]),
+        examples=tuple(
+            Example(keys=example["keys"], values=example["values"])
+            for example in told.get("examples", ())
+        ),
         differences=tuple(shown),
     )

@@ -7,7 +7,7 @@ throwaway copy of the registry, so that only the code below writes the real one.
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from trilock.server.domain.ports import (
     ViewState,
     Window,
 )
-from trilock.server.planes.feast import definitions, deploy, freeze
+from trilock.server.planes.feast import definitions, deploy, freeze, reader
 from trilock.server.planes.feast.comparing import comparison_window, judge
 from trilock.server.planes.feast.config import (
     FeastConfig,
@@ -396,6 +396,10 @@ class FeastFeatureStore:
         if not shared:
             with online.database.begin("write") as connection:
                 settle(connection, marks)
+
+    def ask_reader(self, url: str, *, comparisons: Sequence[Comparison]) -> str:
+        """See FeatureStore."""
+        return reader.ask(url, comparisons=comparisons)
 
     def distrust(self, capture: FeatureCapture, *, project: str) -> None:
         """See FeatureStore."""

@@ -9,12 +9,12 @@ import importlib.machinery
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
-from feast import FeatureStore, utils
+from feast import FeatureStore, type_map, utils
 from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.repo_config import RepoConfig
 from feast.repo_operations import parse_repo
@@ -26,6 +26,7 @@ Tell = Callable[[Mapping[str, Any]], None]
 """Passes one message to whoever started the job."""
 
 _VALUE_CHARACTERS: Final = 60
+_EXAMPLES: Final = 5
 
 
 def apply_repository(request: Request, tell: Tell) -> None:
@@ -104,6 +105,7 @@ def compare(request: Request, tell: Tell) -> None:
                 "compared": name,
                 "offline": len(offline),
                 "sampled": len(sampled),
+                "examples": [_example(row) for row in sampled if _is_served(row, view)][:_EXAMPLES],
                 "differences": [
                     f"{_readable(row[0])}: {difference}"
                     for row, found in zip(sampled, online, strict=True)
@@ -147,6 +149,27 @@ def _differences(wanted: Any, found: Any, *, timed: datetime) -> list[str]:  # n
 def _value(value: Any) -> str:  # noqa: ANN401 - Feast's
     text = "" if value is None else " ".join(str(value).split())
     return text[:_VALUE_CHARACTERS] or "missing"
+
+
+def _is_served(row: Any, view: Any) -> bool:  # noqa: ANN401 - Feast's
+    """Return whether readers get the row: it has not outlived the view's time to live."""
+    return not view.ttl or utils.make_tzaware(row[2]) > datetime.now(UTC) - view.ttl
+
+
+def _example(row: Any) -> Mapping[str, Any]:  # noqa: ANN401 - Feast's
+    keys = zip(row[0].join_keys, row[0].entity_values, strict=True)
+    values = {
+        name: type_map.feast_value_type_to_python_type(value) for name, value in row[1].items()
+    }
+    return {
+        "keys": {name: type_map.feast_value_type_to_python_type(value) for name, value in keys},
+        # What JSON has one spelling for; the bytes of all were compared before.
+        "values": {
+            name: value
+            for name, value in values.items()
+            if isinstance(value, bool | int | float | str | None)
+        },
+    }
 
 
 def _readable(key: Any) -> str:  # noqa: ANN401 - Feast's

@@ -81,7 +81,7 @@ def main(*, answers: int, jobs: str) -> None:
 
         def tell(message: Mapping[str, Any]) -> None:
             with one_by_one:
-                out.write(json.dumps(message) + "\n")
+                out.write(json.dumps(message, default=str) + "\n")
                 out.flush()
 
         request = json.loads(parent.readline())
