@@ -263,6 +263,19 @@ def test_bad_evidence_is_a_usage_error_or_undecidable(
         assert run.err.startswith(f"error: {baseline}: version: ")
 
 
+@pytest.mark.parametrize("option", ["--repo=repo", "--write-baseline=new.json"])
+def test_a_server_of_another_version_is_said_to_be_one(
+    option: str, server: FakeServer, trilock: Trilock, tmp_path: Path
+) -> None:
+    content = baseline_text([]).replace('"version": 1', '"version": 2')
+    server.answer("CheckService.GetBaseline", GetBaselineResponse(content=content))
+
+    run = trilock("check", option)
+
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("error: the server's baseline: version: the baseline has format")
+
+
 def test_a_baseline_that_is_not_there_or_no_text(trilock: Trilock, tmp_path: Path) -> None:
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"\xff\xfe")

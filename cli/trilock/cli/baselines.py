@@ -1,5 +1,6 @@
 """Where the readers that a change is judged by come from, and where they are kept."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -8,24 +9,18 @@ from trilock.cli.exits import CommandError, Exit, UsageError
 from trilock.cli.output import say
 from trilock.cli.session import connected
 from trilock.cli.words import count
-from trilock.compat import MalformedBaselineError, Reader, parse_baseline
+from trilock.compat import MalformedBaselineError, Reader, baseline_text, parse_baseline
 from trilock.v1.check_service_pb2 import GetBaselineRequest
 
 
-def server_baseline(context: typer.Context) -> str:
-    """Return the text of the server's baseline: who reads what now."""
-    with connected(context) as session:
-        content: str = session.client.checks.GetBaseline(GetBaselineRequest()).content
-    return content
-
-
 def from_server(context: typer.Context) -> tuple[Reader, ...]:
-    """Return the readers that the server names.
+    """Return who reads what now, as the server says.
 
     Raises:
         CommandError: The server is of another version, and this trilock cannot read what it says.
     """
-    content = server_baseline(context)
+    with connected(context) as session:
+        content: str = session.client.checks.GetBaseline(GetBaselineRequest()).content
     try:
         return parse_baseline(content)
     except MalformedBaselineError as error:
@@ -48,15 +43,14 @@ def from_file(file: Path) -> tuple[Reader, ...]:
         raise UsageError(f"{file}: {error}") from error
 
 
-def write_file(file: Path, content: str) -> None:
-    """Write a baseline, and say how much is in it.
+def write_file(file: Path, readers: Sequence[Reader]) -> None:
+    """Write a baseline of *readers*, and say how many they are.
 
     Raises:
         UsageError: It cannot be written there.
     """
-    readers = parse_baseline(content)
     try:
-        file.write_text(content, encoding="utf-8")
+        file.write_text(baseline_text(readers), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{str(file)!r} cannot be written: {error.strerror}") from error
     say(f"wrote {file}: {count(len(readers), 'reader')}")

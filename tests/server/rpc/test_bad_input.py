@@ -19,7 +19,7 @@ from trilock.v1.bundle_service_pb2 import (
     GetFeatureSchemaRequest,
     RecordBundleRequest,
 )
-from trilock.v1.check_service_pb2 import Candidate, CheckRequest
+from trilock.v1.check_service_pb2 import Candidate, CheckRequest, GetBaselineRequest
 from trilock.v1.feature_service_pb2 import MaterializeFeaturesRequest
 from trilock.v1.operation_service_pb2 import (
     GetOperationRequest,
@@ -71,6 +71,7 @@ STREAMS = ("Watch", "MaterializeFeatures", "ListReceiptRows", "ListQuarantinedRo
             ],
         ),
         ("Check.Check", CheckRequest(), ["alias", "bundle"]),
+        ("Check.GetBaseline", GetBaselineRequest(model="X"), ["model"]),
         (
             "Check.Check",
             CheckRequest(alias=PRODUCTION, candidate=Candidate()),

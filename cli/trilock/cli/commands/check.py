@@ -7,7 +7,7 @@ from typing import Annotated, Never
 
 import typer
 
-from trilock.cli.baselines import from_file, from_server, server_baseline, write_file
+from trilock.cli.baselines import from_file, from_server, write_file
 from trilock.cli.changes import outcome_of_change, outcome_of_unreadable
 from trilock.cli.commits import full_commit
 from trilock.cli.exits import CommandError, Exit, UsageError
@@ -24,7 +24,6 @@ from trilock.client.names import short_alias
 from trilock.compat import (
     Reader,
     RepositoryDefinitions,
-    baseline_text,
     check_change,
     service_readers,
 )
@@ -140,11 +139,10 @@ def check(
     if write_baseline is not None:
         if baseline is not None:
             raise UsageError("say --baseline or --write-baseline, not both")
-        if repo is None:
-            content = server_baseline(context)
-        else:
-            content = baseline_text(service_readers(_read(repo, timeout=timeout)))
-        write_file(write_baseline, content)
+        known = (
+            from_server(context) if repo is None else service_readers(_read(repo, timeout=timeout))
+        )
+        write_file(write_baseline, known)
         return
     assert repo is not None  # noqa: S101 - for the type: it was looked at above
     readers = from_file(baseline) if baseline is not None else from_server(context)
