@@ -289,7 +289,8 @@ def test_a_baseline_that_is_not_there_or_no_text(trilock: Trilock, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--baseline=x"], "--baseline is what --repo is judged by"),
+        (["--baseline=x"], "--baseline and --severity are for --repo"),
+        (["2", "--severity=CON002=warning"], "--baseline and --severity are for --repo"),
         (["2", "--repo=x"], "say a BUNDLE or a candidate, or --repo or --write-baseline, not both"),
         (
             ["--repo=x", "--model-version=7"],
@@ -308,6 +309,21 @@ def test_what_to_check_must_be_plain(
 
     assert run.code == 2
     assert run.err.startswith(f"error: {message}")
+
+
+def test_a_job_may_weigh_a_rule_in_another_way(check: Callable[..., Run], define: Define) -> None:
+    define(repository({"delay_v1": closure(ttl="3600s")}))
+
+    assert check().code == 100
+    lenient = check("--severity=con002=warning")
+    assert (lenient.code, lenient.out.splitlines()[2]) == (0, "2 warnings:")
+    assert check("--severity=CON002=warning", "--fail-on=warning").code == 101
+    assert check("--severity=CON002=mild").err == (
+        "error: 'CON002=mild' is not RULE=SEVERITY; a severity is one of: error, warning, info\n"
+    )
+    assert check("--severity=XYZ001=info").err == (
+        "error: there is no rule 'XYZ001'; `trilock rules` lists them\n"
+    )
 
 
 def test_who_is_not_there_is_not_judged(check: Callable[..., Run], define: Define) -> None:

@@ -19,6 +19,7 @@ from trilock.cli.places import Places
 from trilock.cli.reporting import Command, fail
 from trilock.cli.reports import outcome_of
 from trilock.cli.session import connected
+from trilock.cli.severities import reweighed
 from trilock.cli.words import last
 from trilock.client.names import short_alias
 from trilock.compat import (
@@ -104,6 +105,15 @@ def check(
             show_default=False,
         ),
     ] = None,
+    severity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE=SEVERITY",
+            help="With --repo: let a rule weigh more or less than policies say, e.g. "
+            "CON002=warning; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(min=1.0, help="Seconds that the repository's Python may take."),
@@ -119,8 +129,8 @@ def check(
     Feast repository on disk, by --repo. Changes nothing.
     """
     described = [model_version, feature_schema, commit]
-    if repo is None and baseline is not None:
-        raise UsageError("--baseline is what --repo is judged by: say --repo too")
+    if repo is None and (baseline is not None or severity):
+        raise UsageError("--baseline and --severity are for --repo: say --repo too")
     if repo is None and write_baseline is None:
         with connected(context) as session:
             request, subject = _request(
@@ -146,6 +156,7 @@ def check(
         return
     assert repo is not None  # noqa: S101 - for the type: it was looked at above
     readers = from_file(baseline) if baseline is not None else from_server(context)
+    readers = reweighed(readers, severity or [])
     wanted = _wanted(context, readers, alias=alias, service=service, offline=baseline is not None)
     try:
         now = _read(repo, timeout=timeout)
