@@ -144,6 +144,34 @@ class FeatureStoreContract:
         assert again.definition_digest == captured.definition_digest
         assert again.project == "delay__s1"
 
+    def test_a_token_moves_with_every_change_and_with_nothing_else(
+        self, world: FeatureWorld
+    ) -> None:
+        captured = capture(world, "celsius")
+        world.store.deploy(captured, project="delay__s1", expected=None)
+        first = world.store.token(project="delay__s1")
+        again = world.store.token(project="delay__s1")
+        world.apply("scaled", project="elsewhere")
+        elsewhere = world.store.token(project="delay__s1")
+
+        world.apply("scaled", project="delay__s1")
+
+        assert first == again == elsewhere
+        assert world.store.token(project="delay__s1") != first
+
+    def test_differences_name_what_is_other_and_what_is_gone(self, world: FeatureWorld) -> None:
+        captured = capture(world, "celsius")
+        world.store.deploy(captured, project="delay__s1", expected=None)
+        none = world.store.differences(captured, project="delay__s1")
+        world.apply("scaled", project="delay__s1")
+
+        changed = " ".join(world.store.differences(captured, project="delay__s1"))
+        gone = world.store.differences(captured, project="nowhere")
+
+        assert none == ()
+        assert "feature view 'weather' was changed: features added humidity" in changed
+        assert "feature service 'delay' is gone" in gone
+
     def test_a_foreign_edit_is_refused_and_stays(self, world: FeatureWorld) -> None:
         celsius = deployed(world, "celsius", project="delay__s1")
         scaled = capture(world, "scaled")

@@ -1,11 +1,17 @@
 """What every Pipeline owes its callers. Subclass it and provide `world`."""
 
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from trilock.server.domain.bundle import PipelineOutput
-from trilock.server.domain.errors import InvalidNameError, NotFoundError, PlaneUnavailableError
+from trilock.server.domain.errors import (
+    InvalidNameError,
+    NotFoundError,
+    NotReadyError,
+    PlaneUnavailableError,
+)
 from trilock.server.domain.ports import Pipeline
 
 MODEL_DIGEST = "63f4f1e9b725370f459720575cd5f953"
@@ -161,6 +167,37 @@ class PipelineContract:
         world.write_object(MODEL_DIGEST, None)
 
         assert len(world.pipeline.verify(captured).problems) == 2
+
+    # restore and patch
+
+    def test_outputs_are_restored_whole(self, world: PipelineWorld, tmp_path: Path) -> None:
+        captured = world.pipeline.capture(world.first)
+
+        world.pipeline.restore(captured, into=tmp_path / "restored" / "out")
+
+        assert (tmp_path / "restored" / "out" / "model.bin").read_bytes() == b"weights"
+        assert [path.name for path in (tmp_path / "restored").iterdir()] == ["out"]
+
+    def test_a_corrupt_output_is_named_and_nothing_is_restored(
+        self, world: PipelineWorld, tmp_path: Path
+    ) -> None:
+        captured = world.pipeline.capture(world.first)
+        world.write_object(MODEL_DIGEST, b"WEIGHTS")
+
+        with pytest.raises(NotReadyError, match=r"'model\.bin' is corrupt in the cache"):
+            world.pipeline.restore(captured, into=tmp_path / "restored" / "out")
+
+        assert not (tmp_path / "restored" / "out").exists()
+
+    def test_a_commit_that_agrees_needs_no_patch(self, world: PipelineWorld) -> None:
+        same = world.pipeline.patch(head=world.first, revision=world.first, folder="")
+        other = world.pipeline.patch(head=world.other_data, revision=world.first, folder="")
+
+        assert (same.head, same.text) == (world.first, b"")
+        assert other.text != b""
+
+    def test_a_lock_that_was_made_by_its_own_code_is_not_stale(self, world: PipelineWorld) -> None:
+        assert world.pipeline.stale(world.pipeline.capture(world.first)) == ()
 
     def test_a_repository_that_is_away_is_unavailable(self, world: PipelineWorld) -> None:
         captured = world.pipeline.capture(world.first)

@@ -187,8 +187,12 @@ def test_a_repository_of_another_owner_is_read(dvc_repository: DvcRepository) ->
         with pytest.raises(subprocess.CalledProcessError):
             git(dvc_repository.work, "log")  # git itself refuses
     pipeline = GitPipeline(dvc_repository.work)
+    captured = pipeline.capture(dvc_repository.first)
 
-    assert pipeline.verify(pipeline.capture(dvc_repository.first)).problems == ()
+    assert pipeline.verify(captured).problems == ()
+    assert pipeline.stale(captured) == ()
+    assert pipeline.patch(head=None, revision=dvc_repository.first, folder="").text == b""
+    pipeline.restore(captured, into=dvc_repository.root / "restored")
 
 
 def test_a_folder_inside_a_repository_is_not_one(dvc_repository: DvcRepository) -> None:

@@ -76,6 +76,7 @@ class DriftCheck:
     def __init__(self, database: Database, connections: Connections) -> None:
         self._database = database
         self._connections = connections
+        self._silent: set[str] = set()
         self._tokens: dict[tuple[str, str, str], str] = {}
         """Token of a project when it was last seen to be as a definition digest says."""
 
@@ -94,8 +95,13 @@ class DriftCheck:
             try:
                 deviation = None if driven else compare()
             except TrilockError as error:
-                _log.warning("whether %s drifted is not known: %s", resource, error)
+                # Told once, not every few seconds for as long as it lasts.
+                level = logging.DEBUG if resource in self._silent else logging.WARNING
+                _log.log(level, "whether %s drifted is not known: %s", resource, error)
+                self._silent.add(resource)
                 driven, deviation = True, None
+            else:
+                self._silent.discard(resource)
             if driven:
                 unknown.add((plane, resource))
             elif deviation is not None:
@@ -132,8 +138,10 @@ class DriftCheck:
         alias = looking.live.alias.alias
         resource = f"alias {alias} of MLflow model {looking.planes.registered_model}"
         mirror = looking.planes.mirror_project if looking.mirrored else None
+        # In place the live schema's values are in the mirror, which is compared as such.
+        homes = ((looking.planes.home(schema), schema) for schema in looking.schemas)
         projects = [
-            *((FEATURE_PROJECTS, schema.project, schema) for schema in looking.schemas),
+            *((FEATURE_PROJECTS, home, schema) for home, schema in homes if home != mirror),
             *([(FEATURE_MIRROR, mirror, looking.bundle.feature_schema)] if mirror else []),
         ]
 

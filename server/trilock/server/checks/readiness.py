@@ -207,11 +207,11 @@ def _lag_problems(planes: Planes, bundle: Bundle) -> tuple[str, ...]:
     if planes.max_feature_lag is None:
         return ()
     schema, limit = bundle.feature_schema, planes.max_feature_lag
-    oldest = datetime.now(UTC) - limit
+    project, oldest = planes.home(schema), datetime.now(UTC) - limit
     return tuple(
-        f"view {view.view} of {schema.project} is fed until {view.fed_until:%Y-%m-%d %H:%M}Z, "
+        f"view {view.view} of {project} is fed until {view.fed_until:%Y-%m-%d %H:%M}Z, "
         f"more than {limit.total_seconds() / _HOUR:g} h ago"
-        for view in planes.features.views(schema.capture, project=schema.project)
+        for view in planes.features.views(schema.capture, project=project, count=False)
         if view.feedable and view.fed_until is not None and view.fed_until < oldest
     )
 

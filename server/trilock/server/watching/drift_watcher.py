@@ -15,7 +15,7 @@ from trilock.server.domain.release import LiveRow
 from trilock.server.store.database import Database
 from trilock.server.store.drifts import open_drifts, record_drifts
 from trilock.server.store.plane_states import set_behind
-from trilock.server.store.releases import get_live, list_live
+from trilock.server.store.releases import get_live, list_live, lock_live
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class DriftWatcher:
             (each.deviation, each.held, always or each.held is not None) for each in look.found
         ]
         with self._database.write() as session:
+            # Locked, so that of two replicas that saw the same one records it.
+            lock_live(session, [live.alias])
             if get_live(session, live.alias) != live:
                 return  # what was seen is of another live row
             new = record_drifts(session, live.alias, deviations, unknown=look.unknown)

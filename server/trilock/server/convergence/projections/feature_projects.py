@@ -62,7 +62,13 @@ class FeatureProjects:
                 for ref in refs
                 for schema in [get_bundle(session, get_release(session, ref).bundle).feature_schema]
             }
-        return [schemas[project] for project in sorted(schemas)]
+        planes = self._connections.planes(live.alias.model)
+        # In place the values of one are in the mirror, which has a projection of its own.
+        return [
+            schemas[project]
+            for project in sorted(schemas)
+            if planes.home(schemas[project]) == project
+        ]
 
 
 def _short(digest: str | None) -> str:
