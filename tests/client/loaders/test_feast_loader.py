@@ -1,5 +1,6 @@
 """Features of real Feast projects, as trilock deploys them, read by the loader."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -176,3 +177,30 @@ def test_a_registry_that_does_not_answer_is_no_breach_and_reading_goes_on(
 
     assert not isinstance(caught.value, ContractError)
     assert row(features)["temp"] == 20.0
+
+
+def test_threads_that_read_two_projects_never_get_the_definitions_of_the_other(
+    world: SqliteWorld,
+) -> None:
+    readers = {}
+    for variant, project in (("celsius", "delay__s1"), ("scaled", "delay__s2")):
+        captured = deployed(world, variant, project=project)
+        fill(world, captured, project)
+        readers[variant] = load(world, project=project)
+    seen: dict[str, set[tuple[object, ...]]] = {"celsius": set(), "scaled": set()}
+
+    def read(variant: str) -> None:
+        for _ in range(100):
+            found = row(readers[variant])
+            seen[variant].add((*sorted(found), found["temp"], found["temp_distance"]))
+
+    threads = [threading.Thread(target=read, args=(variant,)) for variant in (*seen, *seen)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert seen == {
+        "celsius": {("origin", "temp", "temp_distance", 20.0, 40.0)},
+        "scaled": {("humidity", "origin", "temp", "temp_distance", 2000.0, 4000.0)},
+    }

@@ -187,14 +187,14 @@ class _FixedRegistry:
     exchange them in the middle of a request.
     """
 
-    cached_registry_proto_created = None
-    """Keeps Feast from the cache that all registries of a process share."""
-
     def __init__(self, registry: Any, definitions: Any, *, project: str) -> None:  # noqa: ANN401 - see above
         from feast.feature_service import FeatureService  # noqa: PLC0415 - Feast is heavy
         from feast.infra.registry import proto_registry_utils as utils  # noqa: PLC0415 - as above
 
         self._registry = registry
+        # Feast keeps what it has worked out in one place for all registries of a process,
+        # until it meets another time than this: nobody else has this one.
+        self.cached_registry_proto_created = object()
         self._feature_service_cache: dict[str, Any] = {}
         find = utils.get_any_feature_view.__wrapped__  # without the shared cache
         self._views = {
@@ -207,6 +207,9 @@ class _FixedRegistry:
         self._services = {
             one.spec.name: FeatureService.from_proto(one) for one in definitions.feature_services
         }
+
+    def is_cache_valid(self) -> bool:
+        return True
 
     def get_feature_service(self, name: str, project: str, allow_cache: bool = False) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002 - as Feast calls it
         return self._services[name]
