@@ -64,6 +64,27 @@ def test_without_any_argument_it_says_what_it_does_does_it_and_says_what_it_did(
     assert quarantined == "predictions: 2,000 rows of release 2 quarantined"
 
 
+def test_it_says_how_long_the_fleet_took(server: FakeServer, trilock: Trilock) -> None:
+    made = release(3, bundle=1, rollback=True)
+    made.acknowledged_watchers = 12
+    made.acknowledge_duration.FromMilliseconds(41)
+    server.answer("ReleaseService.GetRelease", GetReleaseResponse(release=made))
+
+    assert "switched: 12 watchers in 0.04 s" in trilock("rollback", "--yes").out
+
+
+def test_taking_back_a_canary_makes_no_release(server: FakeServer, trilock: Trilock) -> None:
+    ended = rolled_back()
+    ended.release = ""
+    server.answer("ReleaseService.RollBack", RollBackResponse(operation=ended))
+
+    run = trilock("rollback", "--yes")
+
+    assert run.code == 0
+    first = run.out.splitlines()[0]
+    assert first.startswith("all requests of delay@production are bundle 1's again: switched in 0.")
+
+
 def test_it_names_the_release_it_leaves(server: FakeServer, trilock: Trilock) -> None:
     trilock("rollback", "-y", "--reason", "bad", "--incident", "INC-8", "--to", "1")
 

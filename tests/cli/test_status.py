@@ -126,6 +126,8 @@ def test_history(server: FakeServer, trilock: Trilock) -> None:
     bad = release(
         2, bundle=2, leaves=1, leaves_bundle=1, state=ReleaseState.RELEASE_STATE_ROLLED_BACK
     )
+    rollback.acknowledged_watchers = 12
+    rollback.acknowledge_duration.FromMilliseconds(41)
     found = [rollback, bad, TARGET]
     server.answer(
         "ReleaseService.ListReleases",
@@ -147,6 +149,7 @@ def test_history(server: FakeServer, trilock: Trilock) -> None:
         "by",
         "reason",
         "incident",
+        "fleet",
     ]
     cells = [line.split("  ") for line in lines]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in cells]
@@ -156,6 +159,7 @@ def test_history(server: FakeServer, trilock: Trilock) -> None:
         ("10", "promote nothing -> 1", "FINALIZED", "alice"),
     ]
     assert cells[0][4].endswith("(5 min ago)")
+    assert [line[-1] for line in cells] == ["12 watchers in 0.04 s", "-", "-"]
     # What the oldest one shown replaced is known, though it is not shown.
     assert "promote 1 -> 2" in two.out.splitlines()[-1]
     assert [(one["name"][-1], one["leaves_bundle"][-1]) for one in as_json.json] == [

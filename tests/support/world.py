@@ -78,8 +78,12 @@ class World:
 
     def beside(self, path: Path) -> "World":
         """Return another trilock on database *path*, a copy or new, in the same outside world."""
+        return self.replica(f"sqlite:///{path}")
+
+    def replica(self, url: str) -> "World":
+        """Return another server of the same outside world, on the database *url*."""
         other = copy.copy(self)
-        other._open(f"sqlite:///{path}")
+        other._open(url)
         return other
 
     def _open(self, url: str) -> None:

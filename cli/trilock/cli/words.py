@@ -34,6 +34,11 @@ def when(moment: datetime | None, *, now: datetime | None = None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ} ({relative})"
 
 
+def fleet_time(watchers: int, seconds: float) -> str:
+    """Return e.g. `12 watchers in 0.04 s`: how many followed a switch, and the last one's time."""
+    return f"{count(watchers, 'watcher')} in {seconds:.2f} s"
+
+
 def last(name: str) -> str:
     """Return the last part of a resource name: `models/delay/bundles/17` is `17`."""
     return name.rpartition("/")[2]

@@ -23,7 +23,7 @@ from trilock.cli.plans import rollback_lines
 from trilock.cli.reporting import Command
 from trilock.cli.session import Session, connected, local_session, new_request_id
 from trilock.cli.waiting import Followed, InterruptedWaitError, StillRunningError
-from trilock.cli.words import count, last, when
+from trilock.cli.words import count, fleet_time, last, when
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import Release, ReleaseKind
 from trilock.v1.release_service_pb2 import (
@@ -156,7 +156,11 @@ def tell_restored(
 ) -> None:
     """Say what is live again, in how many seconds, and what to do next."""
     short = short_alias(plan.plan.alias)
-    if output is Format.TABLE:
+    if output is Format.TABLE and not followed.operation.release:
+        # What was on trial was taken back: the live release is the one that was live before.
+        bundle = last(followed.operation.bundle)
+        write(f"all requests of {short} are bundle {bundle}'s again: {seconds(followed)}")
+    elif output is Format.TABLE:
         release = last(followed.operation.release)
         restored = (
             f"restores release {last(plan.restores.name)}"
@@ -167,10 +171,20 @@ def tell_restored(
             f"{short} is back on bundle {last(followed.operation.bundle)} "
             f"(release {release} {restored}): {seconds(followed)}"
         )
+        _tell_fleet(session, followed.operation.release)
+    if output is Format.TABLE:
         left = session.client.releases.GetRelease(GetReleaseRequest(name=plan.leaves.name))
         for line in _quarantine(left.release):
             write(line)
     say(f"next: trilock status {short}")
+
+
+def _tell_fleet(session: Session, name: str) -> None:
+    """Say how long it took until every process that was there had switched."""
+    release = session.client.releases.GetRelease(GetReleaseRequest(name=name)).release
+    if release.acknowledged_watchers:
+        took = release.acknowledge_duration.ToMilliseconds() / 1000
+        write(f"switched: {fleet_time(release.acknowledged_watchers, took)}")
 
 
 def _quarantine(left: Release) -> list[str]:

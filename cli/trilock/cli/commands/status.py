@@ -17,7 +17,7 @@ from trilock.cli.plain import enum_name, moment, plain
 from trilock.cli.reporting import Command
 from trilock.cli.session import Session, connected, pages
 from trilock.cli.tree import AliasView, status_tree
-from trilock.cli.words import last, when
+from trilock.cli.words import fleet_time, last, when
 from trilock.client.errors import TrilockError, UnavailableError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import GetOperationRequest
@@ -79,7 +79,7 @@ def history(
     if output is Format.JSON:
         write_json([plain(release) for release in found])
         return
-    columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident"]
+    columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident", "fleet"]
     rows = [row for release in found for row in _history_rows(release)]
     write_table(columns, sorted(rows, key=lambda row: row[0], reverse=True))
 
@@ -171,6 +171,7 @@ def _history_rows(release: Release) -> Iterator[tuple[Any, ...]]:
         state,
         at=release.start_time,
         cause=release.cause,
+        fleet=_fleet(release),
     )
     for pause in release.pauses:
         what = f"pause {last(release.bundle)}"
@@ -183,7 +184,14 @@ def _history_rows(release: Release) -> Iterator[tuple[Any, ...]]:
 
 
 def _row(
-    release: Release, revision: int, change: str, state: str, *, at: Timestamp, cause: Cause
+    release: Release,
+    revision: int,
+    change: str,
+    state: str,
+    *,
+    at: Timestamp,
+    cause: Cause,
+    fleet: str = "-",
 ) -> tuple[Any, ...]:
     return (
         revision,
@@ -194,7 +202,16 @@ def _row(
         cause.principal or "-",
         cause.reason or "-",
         cause.incident or "-",
+        fleet,
     )
+
+
+def _fleet(release: Release) -> str:
+    """Return how many watchers followed, and how long the last one took."""
+    if not release.acknowledged_watchers:
+        return "-"
+    took = release.acknowledge_duration.ToMilliseconds() / 1000
+    return fleet_time(release.acknowledged_watchers, took)
 
 
 def _change(release: Release) -> str:

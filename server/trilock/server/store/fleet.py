@@ -67,25 +67,17 @@ def record_report(session: Session, report: ServingReport) -> Recorded:
         AlreadyExistsError: Another principal reports under its name. Nothing was written.
     """
     now = _now(session)
-    row = session.get(WatcherRow, report.watcher)
-    if row is not None and row.principal != report.principal:
-        if row.expires_ms >= now:
+    is_new, row = _claim(session, report, now=now)
+    gone = row.expires_ms < now
+    if row.principal != report.principal:
+        if not gone:
             raise AlreadyExistsError(f"watcher {report.watcher!r}", what="of another principal")
-        forget(session, report.watcher)
-        row = None
+        row.principal = report.principal
     if report.leaves:
         forget(session, report.watcher)
         return Recorded(resend=False)
-    resend = row is None or row.expires_ms < now
-    if row is None:
-        row = WatcherRow(
-            watcher=report.watcher,
-            principal=report.principal,
-            joined_ms=now,
-            reported_ms=now,
-            expires_ms=now,
-        )
-    elif resend:
+    resend = is_new or gone
+    if resend:
         row.joined_ms = now
     row.reported_ms, row.expires_ms = now, now + _EXPIRES_MS
     session.add(row)
@@ -194,6 +186,26 @@ def list_acknowledgements(
         )
         for row in session.exec(query)
     ]
+
+
+def _claim(session: Session, report: ServingReport, *, now: int) -> tuple[bool, WatcherRow]:
+    """Return whether the watcher is new, and its row, which nobody else writes until the end."""
+    is_new = insert_if_absent(
+        session,
+        WatcherRow,
+        watcher=report.watcher,
+        principal=report.principal,
+        joined_ms=now,
+        reported_ms=now,
+        expires_ms=now,
+    )
+    row = session.exec(
+        select(WatcherRow)
+        .where(WatcherRow.watcher == report.watcher)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    return is_new, row
 
 
 def _acknowledge(
