@@ -60,7 +60,6 @@ class SqlSession:
         self.database = database
         self._config = config
         self._writes = writes
-        self._locked: set[Key] = set()
 
     def projects(self) -> tuple[str, ...]:
         """See RegistrySession."""
@@ -70,30 +69,22 @@ class SqlSession:
 
     def read(self, project: str, *, only: Collection[Key] | None = None) -> dict[Key, bytes]:
         """See RegistrySession."""
-        queries = [
-            select(literal(kind), table.name, table.proto).where(table.project == project, wanted)
-            for kind, table, wanted in _wanted(only)
-        ]
+        locking = project == self._writes and self.database.is_postgres
+        queries = []
+        for kind, table, wanted in _wanted(only):
+            rows = select(table.name.label("name"), table.proto.label("proto")).where(
+                table.project == project, wanted
+            )
+            if locking:
+                # In one order, so that two of us cannot deadlock.
+                rows = rows.order_by(table.name).with_for_update()
+            part = rows.subquery()
+            queries.append(select(literal(kind), part.c.name, part.c.proto))
         if not queries:
             return {}
         # One round trip for all kinds: locks are held meanwhile.
-        rows = self.connection.execute(union_all(*queries))
-        found = {(kind, name): bytes(proto) for kind, name, proto in rows}
-        if project == self._writes and self.database.is_postgres:
-            self._lock(project, found)
-        return found
-
-    def _lock(self, project: str, found: dict[Key, bytes]) -> None:
-        """Lock what was *found* and is not locked yet; what changed meanwhile is read anew."""
-        fresh = found.keys() - self._locked
-        for kind, table, wanted in _wanted(fresh):
-            query = select(table.name, table.proto).where(table.project == project, wanted)
-            # In one order, so that two of us cannot deadlock.
-            locked = self.connection.execute(query.order_by(table.name).with_for_update()).all()
-            for key in [key for key in fresh if key[0] == kind]:
-                del found[key]
-            found |= {(kind, name): bytes(proto) for name, proto in locked}
-        self._locked |= fresh
+        found = self.connection.execute(union_all(*queries))
+        return {(kind, name): bytes(proto) for kind, name, proto in found}
 
     def write(self, project: str, messages: Mapping[Key, Any]) -> None:
         """See RegistrySession."""
