@@ -19,7 +19,7 @@ def _check(context: Context) -> Iterator[Violation]:
     for reading in context.readings:
         column = reading.column
         # What cannot be told of the declared type itself was said above.
-        if column is None or has_unknown(column.type) or reading.full is not Outcome.UNKNOWN:
+        if column is None or reading.full is not Outcome.UNKNOWN or has_unknown(column.type):
             continue
         path = context.policy.serving_path.lower()
         yield Violation(
