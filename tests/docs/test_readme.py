@@ -13,7 +13,6 @@ from tests.support.feast_objects import feast_objects
 from tests.support.served_world import Served, secret_of, served_world
 from tests.support.values import NOON
 from tests.support.world import INPUTS, OUTPUTS, World
-from trilock.server.planes.pipeline.git_pipeline import GitPipeline
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +62,7 @@ def prepare(world: World, revision: str) -> None:
     """Bring the world to the day before the README: one release, and a model just trained."""
     world.register()
     world.release(world.record())
-    world.pipeline = GitPipeline(Path.cwd())  # type: ignore[assignment]  # real, for a real commit
+    world.pipeline.commit({}, revision=revision)
     world.features.commit(revision, folder="feature_repo", objects=feast_objects("celsius"))
     world.registry.register("delay", inputs=INPUTS, outputs=OUTPUTS)
 

@@ -58,6 +58,8 @@ ANN: Final = "ann"
 class World:
     """One model, `delay`, its planes, and a warehouse with a table of predictions."""
 
+    in_place: bool = False
+    """Whether features are served in place, from the one project."""
     _ttl: float = TTL
     """Of leases; seconds."""
     _durable: bool = False
@@ -65,7 +67,6 @@ class World:
 
     def __init__(self, folder: Path, *, at: Checkpoint = lambda _: None) -> None:
         self._at = at
-        self.in_place = False
         self.registry = MemoryModelRegistry()
         self.features = MemoryFeatureStore()
         self.pipeline = MemoryPipeline()

@@ -10,7 +10,7 @@ _FULL: Final = re.compile(r"[0-9a-f]{40}")
 _GIT_S: Final = 30
 
 
-def full_commit(given: str | None) -> str:
+def full_commit(given: str | None, *, option: str = "--commit") -> str:
     """Return the full id of *given*, or of HEAD of the repository in the current folder.
 
     Raises:
@@ -25,10 +25,10 @@ def full_commit(given: str | None) -> str:
             command, capture_output=True, text=True, timeout=_GIT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"git cannot be asked ({error}): say --commit with a full id") from error
+        raise UsageError(f"git cannot be asked ({error}): say {option} with a full id") from error
     if done.returncode:
         raise UsageError(
             f"there is no commit {name!r} in the current folder's git repository: "
-            "say --commit with a full id"
+            f"say {option} with a full id"
         )
     return done.stdout.strip()

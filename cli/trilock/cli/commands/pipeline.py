@@ -106,7 +106,8 @@ def revert_patch(
     """
     with connected(context) as session:
         request = GetRevertPatchRequest(
-            alias=session.names.alias(alias), head=full_commit(head) if head else ""
+            alias=session.names.alias(alias),
+            head=full_commit(head, option="--head") if head else "",
         )
         made = session.client.pipelines.GetRevertPatch(request)
     short = short_alias(request.alias)

@@ -88,17 +88,18 @@ class MemoryPipeline:
         text = b"" if same else f"from {before.revision} to {revision}\n".encode()
         return Patch(head=before.revision, revision=revision, text=text)
 
-    def commit(self, outputs: Mapping[str, bytes | None]) -> str:
+    def commit(self, outputs: Mapping[str, bytes | None], *, revision: str = "") -> str:
         """Add a commit that recorded *outputs* and return its id.
 
         Args:
             outputs: Content by path; None for one that was never made.
+            revision: Its id, if it is to be that of a commit somewhere else.
         """
         with self._lock:
             rows = tuple(_output(path, content) for path, content in sorted(outputs.items()))
             digest = state_digest(rows)
             number = len(self._commits)
-            revision = hashlib.sha256(f"{number} {digest}".encode()).hexdigest()[:40]
+            revision = revision or hashlib.sha256(f"{number} {digest}".encode()).hexdigest()[:40]
             self._commits[revision] = PipelineCommit(
                 revision=revision, state_digest=digest, outputs=rows
             )
