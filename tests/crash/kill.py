@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, event, make_url
 
-from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, violations
+from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, Beginning, violations
 from tests.support.crash import NEVER, Bomb
 from tests.support.real_world import RealWorld, Site
 from trilock.server.workers.lease import free_all
@@ -117,16 +117,14 @@ def _databases(site: Site) -> tuple[str, ...]:
 
 def prepare(ground: Ground) -> None:
     """Make every beginning, each in a process of its own."""
-    like = None
-    for name, act in BEGINNINGS.items():
-        site = ground.create(name, like=like)
-        problem = in_child(partial(_open_and, act, site))
+    for name, beginning in BEGINNINGS.items():
+        site = ground.create(name, like=beginning.after)
+        problem = in_child(partial(_begin, beginning, site))
         assert problem is None, problem
-        like = name
 
 
-def _open_and(act: Callable[[RealWorld], None], site: Site) -> None:
-    act(RealWorld(site))
+def _begin(beginning: Beginning, site: Site) -> None:
+    beginning.act(RealWorld(site, in_place=beginning.in_place))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +169,8 @@ def perform(ground: Ground, run: Run) -> Outcome:
 def _live(site: Site, scenario: str, bomb: KillingBomb) -> RealWorld:
     """Start like a server does, do what the client asks for, and what is due, to the end."""
     signal.alarm(_LIFE_SECONDS)
-    world = RealWorld(site, at=bomb)
+    in_place = BEGINNINGS[SCENARIOS[scenario].begins].in_place
+    world = RealWorld(site, at=bomb, in_place=in_place)
     if world.database.path is not None:
         # As under the file's lock: whoever had a lease is dead.
         free_all(world.database)

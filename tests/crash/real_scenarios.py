@@ -24,12 +24,10 @@ from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release
 from trilock.server.store.sinks import get_sink
 from trilock.server.store.tables import LockRow, OperationRow
+from trilock.server.usecases.abort import abort
 
 SUCCEEDED, COMPENSATED = OperationState.SUCCEEDED, OperationState.COMPENSATED
 FIRST, SECOND, THIRD = (ReleaseRef(MODEL, number) for number in (1, 2, 3))
-
-_OPERATIONS: Final = {"finalized": 2, "soaking": 3, "over": 4}
-"""How many there were at each beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +69,28 @@ def over(world: RealWorld) -> None:
     world.settle()
 
 
-BEGINNINGS: Final[Mapping[str, Callable[[RealWorld], None]]] = {
-    "finalized": finalized,
-    "soaking": soaking,
-    "over": over,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """A world in which scenarios begin."""
+
+    after: str | None
+    """The beginning that it goes on from; None for an empty world."""
+    act: Callable[[RealWorld], None]
+    operations: int
+    """How many there were by then."""
+    in_place: bool = False
+
+
+BEGINNINGS: Final[Mapping[str, Beginning]] = {
+    "finalized": Beginning(after=None, act=finalized, operations=2),
+    "soaking": Beginning(after="finalized", act=soaking, operations=3),
+    "over": Beginning(after="soaking", act=over, operations=4),
+    "finalized_in_place": Beginning(after=None, act=finalized, operations=2, in_place=True),
+    "soaking_in_place": Beginning(
+        after="finalized_in_place", act=soaking, operations=3, in_place=True
+    ),
 }
-"""Each goes on from the one before it."""
+"""Each comes after what it goes on from."""
 
 
 def promote(world: RealWorld, bomb: Bomb, said: Path) -> None:
@@ -91,14 +105,30 @@ def finalize(world: RealWorld, bomb: Bomb, said: Path) -> None:
     world.finalize(request_id="f")
 
 
-def abort(world: RealWorld, bomb: Bomb, said: Path) -> None:
-    def cancel(site: str) -> None:
+def abort_early(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    def press(site: str) -> None:
         if site == "deploy_features:done":
-            world.runtime.journal.cancel(operation.id, reason="changed my mind")
+            _abort(world, operation)
             said.touch()
 
     operation = _promote(world, 2)
-    bomb.then = cancel
+    bomb.then = press
+
+
+def abort_late(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    _abort(world, world.runtime.journal.list()[0])
+
+
+def _abort(world: RealWorld, operation: Operation) -> None:
+    abort(
+        world.runtime,
+        operation.id,
+        reason="changed my mind",
+        incident="",
+        request_id="a",
+        validate_only=False,
+        principal="ann",
+    )
 
 
 def pre_empt(world: RealWorld, bomb: Bomb, said: Path) -> None:
@@ -155,8 +185,15 @@ class Scenario:
 
 SCENARIOS: Final = {
     "promote": Scenario(begins="finalized", act=promote, ends=(WENT,)),
-    "abort": Scenario(begins="finalized", act=abort, ends=(STAYED,), unless_said=(WENT,)),
+    "abort_early": Scenario(
+        begins="finalized", act=abort_early, ends=(STAYED,), unless_said=(WENT,)
+    ),
+    "abort_late": Scenario(begins="soaking", act=abort_late, ends=(WENT_BACK,), fenced=True),
     "roll_back": Scenario(begins="soaking", act=roll_back, ends=(WENT_BACK,), fenced=True),
+    "promote_in_place": Scenario(begins="finalized_in_place", act=promote, ends=(WENT,)),
+    "roll_back_in_place": Scenario(
+        begins="soaking_in_place", act=roll_back, ends=(WENT_BACK,), fenced=True
+    ),
     "finalize": Scenario(begins="soaking", act=finalize, ends=(FINAL,)),
     "undo": Scenario(begins="over", act=roll_back, ends=(WENT_BACK,), fenced=True),
     "pre_empt": Scenario(begins="over", act=pre_empt, ends=(PRE_EMPTED,), unless_said=(WENT_ON,)),
@@ -183,10 +220,13 @@ def ending(world: RealWorld, scenario: Scenario) -> Ending:
         epoch = get_release(session, SECOND).epoch if live.release.number > 1 else None
         sink = get_sink(session, SINK)
     staged = world.sink_database("warehouse").count_staged(sink, epoch=epoch or 0)
+    before = BEGINNINGS[scenario.begins].operations
     temp = world.mirrored()["temp"]
     assert isinstance(temp, float)
     return Ending(
-        operations=tuple(OperationState(row.state) for row in rows[_OPERATIONS[scenario.begins] :]),
+        operations=tuple(
+            OperationState(row.state) for row in rows[BEGINNINGS[scenario.begins].operations :]
+        ),
         bundle=live.bundle.number,
         state=live.state,
         alias=world.alias() or "",

@@ -27,8 +27,10 @@ from tests.support.feast_repo import (
     SqliteWorld,
 )
 from tests.support.mlflow_world import MlflowWorld, save_template
+from tests.support.values import ALIAS
 from tests.support.world import World
 from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import FINAL_STATES, Operation
 from trilock.server.domain.ports import Planes, Window
 from trilock.server.operations.step import Checkpoint
@@ -71,14 +73,18 @@ class RealWorld(World):
 
     _ttl = _LEASE_SECONDS
 
-    def __init__(self, site: Site, *, at: Checkpoint = lambda _: None) -> None:
+    def __init__(
+        self, site: Site, *, at: Checkpoint = lambda _: None, in_place: bool = False
+    ) -> None:
         """Open what is at *site*, made if it is not there; nothing is driven yet.
 
         Args:
             site: Where.
             at: Called at every place a crash must be survivable.
+            in_place: Whether readers read the live project itself.
         """
         self._at = at
+        self.in_place = in_place
         self._site = site
         self._mlflow_uri = f"sqlite:///{site.folder / 'mlflow.db'}"
         self.warehouse_url = (
@@ -107,7 +113,12 @@ class RealWorld(World):
             pipeline=GitPipeline(self.feast.repository),
             repository=self.feast.repository,
             repository_folder="features",
+            in_place=self.in_place,
         )
+
+    def in_place_project(self, alias: AliasRef) -> str | None:
+        """See Connections."""
+        return LIVE_PROJECT if self.in_place and alias == ALIAS else None
 
     # What users do.
 
