@@ -224,9 +224,7 @@ def ending(world: RealWorld, scenario: Scenario) -> Ending:
     temp = world.mirrored()["temp"]
     assert isinstance(temp, float)
     return Ending(
-        operations=tuple(
-            OperationState(row.state) for row in rows[BEGINNINGS[scenario.begins].operations :]
-        ),
+        operations=tuple(OperationState(row.state) for row in rows[before:]),
         bundle=live.bundle.number,
         state=live.state,
         alias=world.alias() or "",
