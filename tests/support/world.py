@@ -64,8 +64,6 @@ class World:
     """Of leases; seconds."""
     _durable: bool = False
     """Whether a SQLite file must outlive a power cut; it takes time."""
-    in_place: bool = False
-    """Whether readers read the mirror project, and the live schema's tables are swapped in."""
 
     def __init__(self, folder: Path, *, at: Checkpoint = lambda _: None) -> None:
         self._at = at
