@@ -19,7 +19,7 @@ from typing import Any, Self
 import grpc
 import pytest
 
-from tests.support.served_world import Served, bearer, secret_of, served_world
+from tests.support.served_world import DEADLINE, Served, bearer, secret_of, served_world
 from tests.support.values import ALIAS, MODEL
 from trilock.server.domain.names import BundleRef
 from trilock.server.domain.release import Cause, LiveRow, ReleaseKind
@@ -68,6 +68,9 @@ class Clients:
     def __init__(self, address: str, *, known: int) -> None:
         self.answers: list[Answer] = []
         self.known = known
+        self.until = -1
+        """The revision that `told` waits for."""
+        self.told = threading.Event()
         self._address = address
         self._over = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._resolve_all(),))
@@ -97,6 +100,8 @@ class Clients:
             )
             told = response.live_bundle
             self.known = max(self.known, told.revision)
+            if told.revision == self.until:
+                self.told.set()
             self.answers.append(
                 Answer(client=client, begun=begun, known=known, ended=time.monotonic(), told=told)
             )
@@ -129,6 +134,8 @@ def test_every_answer_is_whole_and_the_history_is_linearizable(served: Served) -
             swaps.append(swap(served, 2 - number % 2))
             # Whoever asks from now on has to be told at least of this.
             clients.known = max(clients.known, swaps[-1].live.revision)
+        clients.until = swaps[-1].live.revision
+        assert clients.told.wait(DEADLINE)
 
     by_revision = {made.live.revision: made for made in swaps}
     assert len(by_revision) == SWAPS + 1
