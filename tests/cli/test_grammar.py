@@ -77,6 +77,31 @@ def test_with_several_models_one_must_be_said() -> None:
         names.bundle("17")
 
 
+@pytest.mark.parametrize(
+    ("bundle", "alias"),
+    [
+        ("17", "fare"),
+        ("17", "fare@production"),
+        ("17", "models/fare/aliases/production"),
+        ("fare/17", None),
+        ("fare/17", "@production"),
+    ],
+)
+def test_a_bundle_and_where_it_goes_are_of_one_model(bundle: str, alias: str | None) -> None:
+    assert Names(never).placed(bundle, alias) == (
+        "models/fare/bundles/17",
+        "models/fare/aliases/production",
+    )
+
+
+def test_a_bundle_and_an_alias_that_name_no_model_are_of_the_only_one() -> None:
+    assert ONE.placed("17", "@canary") == ("models/delay/bundles/17", "models/delay/aliases/canary")
+    with pytest.raises(UsageError, match="which model"):
+        Names(lambda: ["delay", "fare"]).placed("17", "@canary")
+    with pytest.raises(UsageError, match="the full form is models/"):
+        ONE.placed("17", "a/b")
+
+
 def test_without_models_the_settings_are_named() -> None:
     with pytest.raises(UsageError, match=r"no model; add one to trilock\.toml"):
         Names(list).alias(None)

@@ -15,12 +15,15 @@ from tests.support.releases import (
     rollback_plan,
 )
 from trilock.v1.operation_pb2 import Operation, OperationState
+from trilock.v1.operation_service_pb2 import ListOperationsResponse
 from trilock.v1.release_pb2 import ReleaseState
 from trilock.v1.release_service_pb2 import (
     GetAliasResponse,
     GetReleaseResponse,
     RollBackResponse,
 )
+
+SHADOW = ReleaseState.RELEASE_STATE_SHADOW
 
 
 def rolled_back(
@@ -38,6 +41,7 @@ def bad_release(server: FakeServer) -> None:
     """Release 2 is bad, and ready to be left."""
     live = release(2, bundle=2, staged_rows=2000)
     server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))
+    server.answer("OperationService.ListOperations", ListOperationsResponse())
     server.answer("ReleaseService.PlanRollback", rollback_plan())
     server.answer("ReleaseService.RollBack", RollBackResponse(operation=rolled_back()))
     left = release(2, bundle=2, staged_rows=2000, state=ReleaseState.RELEASE_STATE_ROLLED_BACK)
@@ -83,6 +87,54 @@ def test_taking_back_a_canary_makes_no_release(server: FakeServer, trilock: Tril
     assert run.code == 0
     first = run.out.splitlines()[0]
     assert first.startswith("all requests of delay@production are bundle 1's again: switched in 0.")
+
+
+def test_after_a_canary_was_taken_back_pressing_again_does_nothing(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    ended = rolled_back()
+    ended.release = ""
+    server.answer("OperationService.ListOperations", ListOperationsResponse(operations=[ended]))
+    server.answer("ReleaseService.RollBack", RollBackResponse(operation=ended, already_done=True))
+
+    run = trilock("rollback", "--yes")
+
+    assert (run.code, run.out) == (0, "")
+    assert run.err.startswith(
+        "already done by bob: all requests of delay@production are bundle 2's again since 20"
+    )
+    assert server.requests("ReleaseService.PlanRollback") == []
+    asked = server.requests("ReleaseService.RollBack")
+    assert [one.validate_only for one in asked] == [True]
+
+
+def test_a_shadow_is_ended_by_one_option(server: FakeServer, trilock: Trilock) -> None:
+    live, shadow = release(2, bundle=2), release(3, bundle=4, state=SHADOW)
+    found = alias(live)
+    found.shadow.CopyFrom(shadow)
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=found))
+    plan = rollback_plan()
+    plan.leaves.CopyFrom(shadow)
+    server.answer("ReleaseService.PlanRollback", plan)
+    ended = rolled_back()
+    ended.release = ""
+    server.answer("ReleaseService.RollBack", RollBackResponse(operation=ended))
+
+    run = trilock("rollback", "--shadow", "--yes")
+
+    assert run.code == 0
+    assert run.out.splitlines()[0] == "bundle 4 is no shadow of delay@production any more"
+    (planned,) = server.requests("ReleaseService.PlanRollback")
+    (done,) = server.requests("ReleaseService.RollBack")
+    assert planned.leaves == done.leaves == "models/delay/releases/3"
+
+
+def test_without_a_shadow_there_is_none_to_end(server: FakeServer, trilock: Trilock) -> None:
+    run = trilock("rollback", "--shadow", "--yes")
+
+    assert (run.code, run.err) == (3, "error: delay@production has no shadow\n")
+    assert trilock("rollback", "--shadow", "--to", "1", "--yes").code == 2
+    assert server.requests("ReleaseService.RollBack") == []
 
 
 def test_it_names_the_release_it_leaves(server: FakeServer, trilock: Trilock) -> None:

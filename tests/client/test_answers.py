@@ -116,6 +116,18 @@ def test_a_server_that_knows_no_reports_is_left_alone() -> None:
     assert made.farewell() is None
 
 
+def test_who_leaves_says_so_unless_nothing_was_ever_told() -> None:
+    made, _ = reports(answers := Answers())
+    assert made.farewell() is None
+
+    answers.give(answer(1))
+    made.request(answers.take())  # and its answer is never heard
+
+    farewell = made.farewell()
+    assert farewell is not None
+    assert (farewell.leaves, list(farewell.acknowledgements)) == (True, [])
+
+
 def test_names_of_processes() -> None:
     assert watcher_name("delay-api").startswith("delay-api.")
     assert watcher_name("delay-api") != watcher_name("delay-api")

@@ -1,20 +1,29 @@
 """Resolvers tell a real server what they serve."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
 from tests.support.served_world import DEADLINE, Served, secret_of, served_world
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.values import ALIAS
-from trilock.client import AsyncClient, AsyncResolver, Client, Resolver
+from trilock.client import AsyncClient, AsyncResolver, Client, Freshness, Resolver
 from trilock.client.errors import InvalidError, UnresolvedError
 from trilock.v1.fleet_pb2 import Fleet
-from trilock.v1.fleet_service_pb2 import ListAcknowledgementsRequest, ListWatchersRequest
+from trilock.v1.fleet_service_pb2 import (
+    ListAcknowledgementsRequest,
+    ListWatchersRequest,
+    ReportServingRequest,
+)
 
 pytestmark = pytest.mark.slow
+
+_LOOK: Final = 0.02
 
 
 @pytest.fixture
@@ -95,6 +104,32 @@ def test_acknowledging_what_is_not_known(client: Client) -> None:
             resolver.acknowledge("delay@canary", 1, standby_warm=False)
         with pytest.raises(InvalidError):
             resolver.acknowledge("other", 1, standby_warm=False)
+
+
+def test_a_server_that_is_not_heard_is_told_no_farewell(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, _, port = served.address.rpartition(":")
+    with (
+        TcpProxy((host, int(port))) as proxy,
+        Client(f"127.0.0.1:{proxy.port}", token=secret_of("serve")) as client,
+    ):
+        report, farewells = client.fleet.ReportServing, []
+
+        def recorded(request: ReportServingRequest, *, timeout: float) -> Any:
+            farewells.append(request.leaves)
+            return report(request, timeout=timeout)
+
+        monkeypatch.setattr(client, "fleet", SimpleNamespace(ReportServing=recorded))
+        with Resolver(client, ["delay"]) as resolver:
+            until(served, lambda fleet: fleet.serving == 1)
+            proxy.refuse()
+            for _ in range(round(DEADLINE / _LOOK)):
+                if resolver.health().state is Freshness.STALE:
+                    break
+                threading.Event().wait(_LOOK)
+            assert resolver.health().state is Freshness.STALE
+    assert True not in farewells
 
 
 def test_an_async_resolver_does_the_same(served: Served) -> None:

@@ -18,10 +18,12 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from trilock.cli.exits import UsageError
 from trilock.client.names import DEFAULT_ALIAS
+
+_ALIAS: Final = "models/{model}/aliases/{alias}"
 
 
 class Names:
@@ -62,19 +64,32 @@ class Names:
             UsageError: It is malformed, or no single model is meant.
         """
         if text and "/" in text:
-            return _full(text, "models/{model}/aliases/{alias}", kind="MODEL[@ALIAS]")
+            return _full(text, _ALIAS, kind="MODEL[@ALIAS]")
         name, at, alias = (text or "").partition("@")
         if "@" in alias or (at and not alias):
             raise UsageError(f"{text!r} is not MODEL[@ALIAS]")
         return f"models/{self.model(name or model)}/aliases/{alias or DEFAULT_ALIAS}"
 
-    def bundle(self, text: str) -> str:
+    def bundle(self, text: str, *, model: str | None = None) -> str:
         """Return the full name of the bundle that *text* spells.
+
+        Args:
+            text: BUNDLE.
+            model: The model that is meant if *text* names none.
 
         Raises:
             UsageError: It is malformed, or no single model is meant.
         """
-        return self._child(text, "bundles", kind="BUNDLE")
+        return self._child(text, "bundles", kind="BUNDLE", model=model)
+
+    def placed(self, bundle: str, alias: str | None) -> tuple[str, str]:
+        """Return the full names of a bundle and of where it goes; either names both's model.
+
+        Raises:
+            UsageError: One is malformed, or no single model is meant.
+        """
+        name = self.bundle(bundle, model=_model_of(alias))
+        return name, self.alias(alias, model=name.split("/")[1])
 
     def companion(self, text: str) -> tuple[str, str]:
         """Return the full names of the alias and the bundle that MODEL[@ALIAS]=BUNDLE spells.
@@ -89,21 +104,29 @@ class Names:
         model = alias.split("/")[1]
         return alias, f"models/{model}/bundles/{right}" if "/" not in right else self.bundle(right)
 
-    def sink(self, text: str) -> str:
+    def sink(self, text: str, *, model: str | None = None) -> str:
         """Return the full name of the sink that *text* spells.
 
+        Args:
+            text: SINK.
+            model: The model that is meant if *text* names none.
+
         Raises:
             UsageError: It is malformed, or no single model is meant.
         """
-        return self._child(text, "sinks", kind="SINK")
+        return self._child(text, "sinks", kind="SINK", model=model)
 
-    def release(self, text: str) -> str:
+    def release(self, text: str, *, model: str | None = None) -> str:
         """Return the full name of the release that *text* spells.
 
+        Args:
+            text: RELEASE.
+            model: The model that is meant if *text* names none.
+
         Raises:
             UsageError: It is malformed, or no single model is meant.
         """
-        return self._child(text, "releases", kind="RELEASE")
+        return self._child(text, "releases", kind="RELEASE", model=model)
 
     def waiver(self, text: str) -> str:
         """Return the full name of the waiver that *text* spells.
@@ -113,13 +136,13 @@ class Names:
         """
         return self._child(text, "waivers", kind="WAIVER")
 
-    def _child(self, text: str, collection: str, *, kind: str) -> str:
+    def _child(self, text: str, collection: str, *, kind: str, model: str | None = None) -> str:
         if text.count("/") > 1:
             return _full(text, f"models/{{model}}/{collection}/{{id}}", kind=kind)
-        model, _, child = text.rpartition("/")
-        if not child or (text.count("/") and not model):
+        named, _, child = text.rpartition("/")
+        if not child or (text.count("/") and not named):
             raise UsageError(f"{text!r} is not a {kind}")
-        return f"models/{self.model(model)}/{collection}/{child}"
+        return f"models/{self.model(named or model)}/{collection}/{child}"
 
 
 def schema(text: str) -> str:
@@ -185,6 +208,13 @@ def json_object(text: str) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _model_of(alias: str | None) -> str | None:
+    """Return the model that *alias* names; None if it names none."""
+    if alias and "/" in alias:
+        return _full(alias, _ALIAS, kind="MODEL[@ALIAS]").split("/")[1]
+    return (alias or "").partition("@")[0] or None
 
 
 def _full(text: str, template: str, *, kind: str) -> str:

@@ -139,7 +139,8 @@ class AsyncResolver(Memory):
                     reports.failed(taken, error)
         finally:
             farewell = reports.farewell()
-            if farewell is not None:
+            # As in `Resolver`: a server that is not heard would only hold up who leaves.
+            if farewell is not None and self._connected:
                 with suppress(TrilockError):
                     await self._client.fleet.ReportServing(farewell, timeout=LEAVE_S)
 

@@ -34,6 +34,7 @@ class Reports:
         self._backoff = Backoff()
         self._renew_at: float | None = None
         self._not_before = 0.0
+        self._asked = False
         self.over = False
         """Whether the server is too old to know of reports: nothing more is sent."""
 
@@ -47,7 +48,8 @@ class Reports:
         return None if self._renew_at is None else max(0.0, self._renew_at - now)
 
     def request(self, answers: Sequence[Answer]) -> ReportServingRequest:
-        """Return the report of *answers*."""
+        """Return the report of *answers*, to be sent now."""
+        self._asked = True
         return ReportServingRequest(
             watcher=self._watcher,
             acknowledgements=[
@@ -63,8 +65,11 @@ class Reports:
         )
 
     def farewell(self) -> ReportServingRequest | None:
-        """Return the last report; None if the server never heard one."""
-        if self._renew_at is None:
+        """Return the last report; None if the server cannot have heard one.
+
+        It may have heard one whose answer did not arrive: who leaves just then leaves aloud.
+        """
+        if self.over or not self._asked:
             return None
         return ReportServingRequest(watcher=self._watcher, leaves=True)
 

@@ -230,7 +230,8 @@ class Resolver(Memory):
             except Exception as error:  # noqa: BLE001 - the thread must not end in silence
                 reports.failed(taken, error)
         farewell = reports.farewell()
-        if farewell is not None:
+        # A server that is not heard would only hold up who leaves; its roster forgets by itself.
+        if farewell is not None and self._connected:
             with contextlib.suppress(TrilockError):
                 self._client.fleet.ReportServing(farewell, timeout=LEAVE_S)
 

@@ -225,6 +225,19 @@ def test_a_shadow_gets_a_copy_and_stays_beside(released: World, better: Bundle) 
         assert get_hold(session, better.ref) is None
 
 
+def test_a_plan_may_name_the_shadow(released: World, better: Bundle) -> None:
+    shadow = start(released, better, percent=0)
+
+    planned = plan_roll_back(released.runtime, alias=ALIAS, to_bundle=None, leaves=shadow)
+
+    assert planned.leaves.ref == shadow
+    (end, *_) = planned.plan.steps
+    assert (end.step, end.title) == (
+        "end_trial",
+        "end models/delay/releases/2, the shadow of models/delay/aliases/production",
+    )
+
+
 def test_what_is_on_trial_never_was_live(released: World, better: Bundle) -> None:
     stable, canary = released.live().release, start(released, better)
     with released.database.read() as session:

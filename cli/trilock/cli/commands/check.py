@@ -260,8 +260,7 @@ def _request(
     if bundle is not None:
         if any(described):
             raise UsageError("say a BUNDLE, or describe a candidate by options, not both")
-        name = names.bundle(bundle)
-        full = names.alias(alias, model=name.split("/")[1])
+        name, full = names.placed(bundle, alias)
         return CheckRequest(alias=full, bundle=name), f"bundle {last(name)} on {short_alias(full)}"
     if not model_version or bool(service) == bool(feature_schema):
         raise UsageError(

@@ -44,7 +44,10 @@ def diff(
 ) -> None:
     """Show what differs between two bundles or schemas."""
     with connected(context) as session:
-        names = [_name(session, text, schemas=schemas) for text in (before, after)]
+        first = _name(session, before, schemas=schemas)
+        # The second is of the first one's model, if it names none.
+        model = None if first.startswith(_SCHEMA) else first.split("/")[1]
+        names = [first, _name(session, after, schemas=schemas, model=model)]
         if names[0].startswith(_SCHEMA) is not names[1].startswith(_SCHEMA):
             raise UsageError("a bundle and a feature schema cannot be compared")
         request = DiffRequest(before=names[0], after=names[1])
@@ -61,13 +64,13 @@ def diff(
     write("\n".join(_lines(names, found)))
 
 
-def _name(session: Session, text: str, *, schemas: bool) -> str:
+def _name(session: Session, text: str, *, schemas: bool, model: str | None = None) -> str:
     if schemas or text.startswith(_SCHEMA):
         return schema(text)
     if "@" in text or "/aliases/" in text:
-        request = GetAliasRequest(name=session.names.alias(text))
+        request = GetAliasRequest(name=session.names.alias(text, model=model))
         return session.client.releases.GetAlias(request).alias.live.bundle
-    return session.names.bundle(text)
+    return session.names.bundle(text, model=model)
 
 
 def _lines(names: Sequence[str], found: Sequence[Difference]) -> Iterator[str]:

@@ -41,9 +41,9 @@ def set_(
 ) -> None:
     """Prove a bundle, and record it as the fallback."""
     with connected(context) as session:
-        name = session.names.bundle(bundle)
+        name, where = session.names.placed(bundle, alias)
         request = SetFallbackRequest(
-            alias=session.names.alias(alias, model=name.split("/")[1]),
+            alias=where,
             bundle=name,
             reason=reason,
             validate_only=dry_run,

@@ -53,8 +53,7 @@ def promote(
     Exits as the promotion would if it would be refused.
     """
     with connected(context) as session:
-        name = session.names.bundle(bundle)
-        where = session.names.alias(alias, model=name.split("/")[1])
+        name, where = session.names.placed(bundle, alias)
         name = only_half(session, name, alias=where, half=only)
         request = PlanPromotionRequest(
             alias=where,
@@ -95,7 +94,8 @@ def rollback(
     """Show the steps of a rollback."""
     with connected(context) as session:
         name = session.names.alias(alias)
-        request = PlanRollbackRequest(alias=name, to_bundle=session.names.bundle(to) if to else "")
+        to_bundle = session.names.bundle(to, model=name.split("/")[1]) if to else ""
+        request = PlanRollbackRequest(alias=name, to_bundle=to_bundle)
         response = session.client.releases.PlanRollback(request)
     if output is Format.JSON:
         write_json(plain(response))

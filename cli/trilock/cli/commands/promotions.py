@@ -106,8 +106,7 @@ def promote(
     Until it is finalized its writes stay in staging tables.
     """
     with connected(context) as session:
-        name = session.names.bundle(bundle)
-        where = session.names.alias(alias, model=name.split("/")[1])
+        name, where = session.names.placed(bundle, alias)
         name = only_half(session, name, alias=where, half=only)
         request = PromoteRequest(
             alias=where,

@@ -145,7 +145,7 @@ def purge(
     with connected(context) as session:
         request = PurgeReceiptsRequest(
             model=model or "",
-            release=session.names.release(release) if release else "",
+            release=session.names.release(release, model=model) if release else "",
             validate_only=dry_run or not yes,
         )
         if older_than is not None:
@@ -170,9 +170,10 @@ def purge(
 
 
 def _receipts(session: Session, release: str, *, sink: str | None) -> Sequence[Receipt]:
+    name = session.names.release(release)
     request = GetReceiptRequest(
-        release=session.names.release(release),
-        sink=session.names.sink(sink) if sink else "",
+        release=name,
+        sink=session.names.sink(sink, model=name.split("/")[1]) if sink else "",
     )
     return tuple(session.client.sinks.GetReceipt(request).receipts)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trilock.cli.confirming import confirm
-from trilock.cli.exits import UsageError
+from trilock.cli.exits import CommandError, Exit, UsageError
 from trilock.cli.finishing import finish, seconds
 from trilock.cli.options import (
     ROLLBACK_TIMEOUT_S,
@@ -25,7 +25,8 @@ from trilock.cli.session import Session, connected, local_session, new_request_i
 from trilock.cli.waiting import Followed, InterruptedWaitError, StillRunningError
 from trilock.cli.words import count, fleet_time, last, when
 from trilock.client.names import short_alias
-from trilock.v1.release_pb2 import Release, ReleaseKind
+from trilock.v1.operation_service_pb2 import ListOperationsRequest
+from trilock.v1.release_pb2 import Alias, Release, ReleaseKind, ReleaseState
 from trilock.v1.release_service_pb2 import (
     GetAliasRequest,
     GetReleaseRequest,
@@ -52,6 +53,12 @@ def rollback(
             show_default=False,
         ),
     ] = None,
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow", help="End the trial of the shadow instead; what is live serves on."
+        ),
+    ] = False,
     reason: Reason = "",
     incident: Annotated[
         str, typer.Option(help="Id of the incident. Recorded.", show_default=False)
@@ -72,17 +79,25 @@ def rollback(
 
     Model, features, pipeline and sinks go back together.
     Shows what it will do and asks once. Within 15 minutes of another rollback
-    of the alias it does nothing, unless --to says where.
+    of the alias it does nothing, unless --to says where. While a canary runs
+    it is the canary that is taken back.
     """
+    if shadow and to:
+        raise UsageError("say --shadow, which ends a trial, or --to, which leaves what is live")
     if local and not wait:
         raise UsageError("--local does it in this process: it cannot be left with --no-wait")
     with local_session(config) if local else connected(context) as session:
         name = session.names.alias(alias)
-        to_bundle = session.names.bundle(to) if to else ""
-        if not to_bundle and not dry_run and _already_done(session, name, output=output):
+        to_bundle = session.names.bundle(to, model=name.split("/")[1]) if to else ""
+        found = session.client.releases.GetAlias(GetAliasRequest(name=name)).alias
+        if shadow and not found.HasField("shadow"):
+            raise CommandError(f"{short_alias(name)} has no shadow", code=Exit.FORBIDDEN)
+        pressed_again = not (to_bundle or dry_run or shadow)
+        if pressed_again and _already_done(session, found, output=output):
             return
+        leaves = found.shadow.name if shadow else ""
         plan = session.client.releases.PlanRollback(
-            PlanRollbackRequest(alias=name, to_bundle=to_bundle)
+            PlanRollbackRequest(alias=name, to_bundle=to_bundle, leaves=leaves)
         )
         if dry_run:
             _write_plan(plan, output=output)
@@ -114,23 +129,30 @@ def rollback(
             tell_restored(session, plan, followed, output=output)
 
 
-def _already_done(session: Session, name: str, *, output: Format) -> bool:
-    """Say who rolled *name* back a moment ago, if the server says that somebody did."""
-    live = session.client.releases.GetAlias(GetAliasRequest(name=name)).alias.live
-    if live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK:
+def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:
+    """Say who rolled *alias* back a moment ago, if the server says that somebody did."""
+    live, name = alias.live, alias.name
+    took_back = _newest_took_back_a_trial(session, alias)
+    if live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK and not took_back:
         return False
     # Asked before a plan is shown: one that goes further back would only frighten.
     answer = session.client.releases.RollBack(
         RollBackRequest(alias=name, leaves=live.name, validate_only=True)
     )
     # An operation that makes another release is a new press of somebody else's.
-    if not answer.already_done or answer.operation.release != live.name:
+    made = answer.operation.release
+    if not answer.already_done or (made and made != live.name):
         return False
-    who, short = answer.operation.cause.principal, short_alias(name)
+    who, short, bundle = answer.operation.cause.principal, short_alias(name), last(live.bundle)
+    done = (
+        f"{short} is back on bundle {bundle} since {when(moment(live.start_time))}"
+        if made
+        else f"all requests of {short} are bundle {bundle}'s again "
+        f"since {when(moment(answer.operation.create_time))}"
+    )
     say(
-        clean(f"already done by {who}: {short} is back on bundle {last(live.bundle)} ")
-        + f"since {when(moment(live.start_time))}\n"
-        + f"to go back further, say where: trilock rollback {short} --to BUNDLE "
+        clean(f"already done by {who}: {done}")
+        + f"\nto go back further, say where: trilock rollback {short} --to BUNDLE "
         + f"(trilock history {short})"
     )
     if output is Format.JSON:
@@ -138,6 +160,14 @@ def _already_done(session: Session, name: str, *, output: Format) -> bool:
             {"operation": plain(answer.operation), "already_done": True, "release": plain(live)}
         )
     return True
+
+
+def _newest_took_back_a_trial(session: Session, alias: Alias) -> bool:
+    if alias.HasField("canary"):
+        return False  # that one is taken back now
+    request = ListOperationsRequest(alias=alias.name, page_size=1)
+    newest = session.client.operations.ListOperations(request).operations
+    return any(one.kind == "ROLL_BACK" and not one.release for one in newest)
 
 
 def _lines(plan: PlanRollbackResponse) -> list[str]:
@@ -156,7 +186,9 @@ def tell_restored(
 ) -> None:
     """Say what is live again, in how many seconds, and what to do next."""
     short = short_alias(plan.plan.alias)
-    if output is Format.TABLE and not followed.operation.release:
+    if output is Format.TABLE and plan.leaves.state == ReleaseState.RELEASE_STATE_SHADOW:
+        write(f"bundle {last(plan.leaves.bundle)} is no shadow of {short} any more")
+    elif output is Format.TABLE and not followed.operation.release:
         # What was on trial was taken back: the live release is the one that was live before.
         bundle = last(followed.operation.bundle)
         write(f"all requests of {short} are bundle {bundle}'s again: {seconds(followed)}")

@@ -148,17 +148,23 @@ class PlanRollbackRequest(google.protobuf.message.Message):
 
     ALIAS_FIELD_NUMBER: builtins.int
     TO_BUNDLE_FIELD_NUMBER: builtins.int
+    LEAVES_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     to_bundle: builtins.str
     """to_bundle is as in RollBackRequest."""
+    leaves: builtins.str
+    """leaves is as in RollBackRequest. If empty: the canary, if there is one and
+    to_bundle is empty, else the live release.
+    """
     def __init__(
         self,
         *,
         alias: builtins.str = ...,
         to_bundle: builtins.str = ...,
+        leaves: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "to_bundle", b"to_bundle"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "leaves", b"leaves", "to_bundle", b"to_bundle"]) -> None: ...
 
 global___PlanRollbackRequest = PlanRollbackRequest
 

@@ -237,7 +237,11 @@ def plan_end_trial(around: Surroundings, *, live: LiveRow, trial: ReleaseRef) ->
                 "expected": str(trial),
                 "canary": trial == live.canary,
             },
-            title=f"give all requests of {around.alias} back to {live.bundle}",
+            title=(
+                f"give all requests of {around.alias} back to {live.bundle}"
+                if trial == live.canary
+                else f"end {trial}, the shadow of {around.alias}"
+            ),
         )
     ]
     return _plan(OperationKind.ROLL_BACK, around, steps, [])

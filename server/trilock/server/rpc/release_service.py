@@ -87,8 +87,10 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             alias = check.name("alias", request.alias, AliasRef.parse)
             to_bundle = check.optional("to_bundle", request.to_bundle, BundleRef.parse)
             check.same_model("to_bundle", to_bundle, alias=alias)
+            leaves = check.optional("leaves", request.leaves, ReleaseRef.parse)
+            check.same_model("leaves", leaves, alias=alias)
         described = await self.threads.quick(
-            describe_rollback, self.runtime, alias=alias, to_bundle=to_bundle
+            describe_rollback, self.runtime, alias=alias, to_bundle=to_bundle, leaves=leaves
         )
         planned, target = described.planned, described.planned.target
         return release_service_pb2.PlanRollbackResponse(

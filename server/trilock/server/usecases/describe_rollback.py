@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from trilock.server.domain.names import AliasRef, BundleRef
+from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import OperationKind
 from trilock.server.domain.release import Release, ReleaseState
 from trilock.server.operations.pace import Pace, pace_of
@@ -38,7 +38,11 @@ class DescribedRollback:
 
 
 def describe_rollback(
-    runtime: Runtime, *, alias: AliasRef, to_bundle: BundleRef | None
+    runtime: Runtime,
+    *,
+    alias: AliasRef,
+    to_bundle: BundleRef | None,
+    leaves: ReleaseRef | None = None,
 ) -> DescribedRollback:
     """Return what rolling back would do now, and what that means.
 
@@ -46,7 +50,7 @@ def describe_rollback(
         NotFoundError: Nothing was ever released there.
         NoSafeTargetError: There is nothing to go back to.
     """
-    planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle)
+    planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle, leaves=leaves)
     with runtime.database.read() as session:
         before = get_bundle(session, planned.leaves.bundle)
         after = get_bundle(session, planned.target.bundle)
