@@ -38,6 +38,7 @@ from trilock.server.watching.drift_watcher import DriftWatcher
 from trilock.server.watching.feature_watcher import FeatureWatcher
 from trilock.server.watching.prober import Prober
 from trilock.server.watching.purger import Purger
+from trilock.server.watching.retirer import Retirer
 from trilock.server.workers.lease import free_all
 
 _log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
 
         features = FeatureWatcher(database, connections, interval=watching.features_seconds)
         purger = Purger(database, connections, keep_ms=settings.sinks.keep_ms)
+        retirer = Retirer(database, connections)
 
         def on_converged(session: Session, live: LiveRow) -> None:
             finish_release(session, live)
@@ -117,6 +119,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         converger.start()
         prober.start()
         purger.start()
+        retirer.start()
         drift.start()
         features.start()
         threading.Thread(target=_warm, args=(connections,), name="warm", daemon=True).start()
@@ -132,6 +135,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
                 prober.stop,
                 drift.stop,
                 purger.stop,
+                retirer.stop,
                 features.stop,
             ]
             await asyncio.to_thread(_stop_all, stops, grace)

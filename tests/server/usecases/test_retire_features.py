@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.values import MODEL
-from tests.support.world import WINDOW, World, world
-from trilock.server.domain.bundle import FeatureSchema
+from tests.support.values import ALIAS, MODEL
+from tests.support.world import ANN, WINDOW, World, world
+from trilock.server.domain.bundle import FeatureCapture, FeatureSchema
+from trilock.server.domain.errors import BusyError, NoSafeTargetError
+from trilock.server.domain.names import BundleRef
 from trilock.server.operations.steps.deploy_features import retirement_scope
 from trilock.server.planes.memory.feature_store import MemoryFeatureStore
-from trilock.server.usecases.retire_features import Retirement, retire_features
+from trilock.server.planning.planner import Trial
+from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
+from trilock.server.usecases.retire_features import retire_features
+from trilock.server.watching.retirer import Retirement
 from trilock.server.workers.lease import Leases
 
 LATER = datetime.now(UTC) + timedelta(days=15)
@@ -140,3 +145,98 @@ def test_a_store_that_does_not_answer_is_named(w: World) -> None:
         False,
         "the Feast registry does not answer: it was switched off",
     )
+
+
+@pytest.mark.parametrize("percent", [5, 0])
+def test_what_is_on_trial_keeps_its_project(w: World, percent: int) -> None:
+    w.release(w.record())
+    bundle = w.record(variant="scaled")
+    w.settled(w.promote(bundle, trial=Trial(percent=percent)))
+    (trial,) = w.live().trials
+
+    kept = retire(w, now=LATER + timedelta(days=1000))
+    w.roll_back(leaves=trial)
+    w.settle()
+
+    assert kept == ()
+    assert [r.schema.project for r in retire(w)] == [bundle.feature_schema.project]
+
+
+def test_a_fallback_bundle_keeps_its_project(w: World) -> None:
+    celsius, _ = three_releases(w)
+    first = BundleRef(MODEL, 1)
+    set_fallback(
+        w.runtime, alias=ALIAS, bundle=first, reason="", validate_only=False, principal=ANN
+    )
+    kept = retire(w)
+    clear_fallback(w.runtime, alias=ALIAS, reason="", principal=ANN)
+
+    assert kept == ()
+    assert [r.schema.project for r in retire(w)] == [celsius.project]
+
+
+def test_what_was_left_keeps_its_project_until_every_plane_has_followed(w: World) -> None:
+    w.release(w.record())
+    bad = w.record(variant="scaled")
+    w.release(bad)
+    w.roll_back()
+    w.pivot()
+    assert w.live().bundle != bad.ref
+
+    kept = retire(w)
+    w.settle()
+
+    assert kept == ()
+    assert [r.schema.project for r in retire(w)] == [bad.feature_schema.project]
+
+
+def test_nobody_goes_back_to_what_is_being_removed(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_releases(w)
+    refused: list[str] = []
+    remove = w.features.retire
+
+    def going_back(capture: FeatureCapture, *, project: str) -> tuple[str, ...]:
+        with pytest.raises(NoSafeTargetError, match="is locked by features retire"):
+            w.roll_back(to_bundle=BundleRef(MODEL, 1))
+        with pytest.raises(BusyError, match="is locked by features retire"):
+            set_fallback(
+                w.runtime,
+                alias=ALIAS,
+                bundle=BundleRef(MODEL, 1),
+                reason="",
+                validate_only=False,
+                principal=ANN,
+            )
+        refused.append(project)
+        return remove(capture, project=project)
+
+    monkeypatch.setattr(w.features, "retire", going_back)
+
+    (removed,) = retire(w)
+
+    assert removed.retired
+    assert refused == [removed.schema.project]
+
+
+def test_a_rollback_that_began_before_a_removal_is_seen_by_it(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    celsius, _ = three_releases(w)
+    definition = w.features.definition
+
+    def then_back(capture: FeatureCapture, *, project: str) -> str | None:
+        # After the look at what is needed, and before the removal, somebody presses.
+        monkeypatch.setattr(w.features, "definition", definition)
+        w.roll_back(to_bundle=BundleRef(MODEL, 1))
+        return definition(capture, project=project)
+
+    monkeypatch.setattr(w.features, "definition", then_back)
+
+    (kept,) = retire(w)
+    w.settle()
+
+    assert kept.error == "it has come to be needed again"
+    assert is_there(w, celsius)
+    assert w.live().bundle == BundleRef(MODEL, 1)

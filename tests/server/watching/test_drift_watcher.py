@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.support.feast_objects import feast_objects
 from tests.support.values import ALIAS
 from tests.support.world import WINDOW, World, world
 from trilock.server.domain.bundle import Bundle, FeatureCapture
-from trilock.server.domain.errors import NotFoundError, WrongStateError
+from trilock.server.domain.errors import NotFoundError, RequestIdReusedError, WrongStateError
 from trilock.server.domain.operation import OperationState
 from trilock.server.store.drifts import Drift, list_drifts
 from trilock.server.usecases.adopt import Adopted, adopt
@@ -61,14 +62,14 @@ def rolled_back(w: World) -> tuple[Bundle, Bundle]:
     return good, bad
 
 
-def adopting(w: World) -> Adopted:
+def adopting(w: World, *, request_id: str = "") -> Adopted:
     return adopt(
         w.runtime,
         alias=ALIAS,
         window=WINDOW,
         reason="",
         accept_unready="",
-        request_id="",
+        request_id=request_id,
         validate_only=False,
         principal="ann",
     )
@@ -326,3 +327,49 @@ def test_only_a_foreign_move_to_a_recorded_version_can_be_adopted(w: World) -> N
     move_alias(w, None)
     with pytest.raises(WrongStateError, match="`trilock reassert` makes it again"):
         adopting(w)
+
+
+def test_adopting_again_with_the_same_request_id_tells_of_the_same_operation(w: World) -> None:
+    w.release(w.record())
+    foreign = w.record(variant="scaled")
+    move_alias(w, foreign.model_version.version)
+    first = adopting(w, request_id="r1").operation
+    assert first is not None
+    under_way = adopting(w, request_id="r1")
+    w.settle()
+
+    again = adopting(w, request_id="r1")
+
+    for repeat in (under_way, again):
+        assert repeat.operation is not None
+        assert (repeat.operation.id, repeat.bundle.ref) == (first.id, foreign.ref)
+    assert [operation.id for operation in w.runtime.journal.list()][:1] == [first.id]
+    with pytest.raises(WrongStateError, match="as trilock left it"):
+        adopting(w, request_id="r2")
+    with pytest.raises(RequestIdReusedError):
+        w.promote(foreign, request_id="r1")
+
+
+def test_adopting_again_while_the_first_ends_tells_of_the_same_operation(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w.release(w.record())
+    foreign = w.record(variant="scaled")
+    move_alias(w, foreign.model_version.version)
+    first: list[Adopted] = []
+    find = w.runtime.journal.find
+
+    def faster(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(w.runtime.journal, "find", find)
+        found = find(*args, **kwargs)
+        first.append(adopting(w, request_id="r1"))
+        w.settle()
+        return found
+
+    monkeypatch.setattr(w.runtime.journal, "find", faster)
+
+    again = adopting(w, request_id="r1").operation
+
+    assert first[0].operation is not None
+    assert again is not None
+    assert again.id == first[0].operation.id

@@ -19,7 +19,8 @@ _TURNED_BACK: Final = (OperationState.COMPENSATING.value, OperationState.COMPENS
 def lock_rollbacks(session: Session, alias: AliasRef) -> None:
     """Let nobody else start a rollback of *alias* until the transaction ends.
 
-    Only rollbacks take it, so that it stands in the way of nothing else.
+    Only rollbacks take it, and for a moment who removes feature projects, so that it
+    stands in the way of nothing else.
     """
     # On SQLite a write session has no rival anyway.
     if session.get_bind().dialect.name == "postgresql":

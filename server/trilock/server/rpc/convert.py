@@ -30,7 +30,7 @@ from trilock.server.store.sinks import ReleaseSink
 from trilock.server.usecases.describe_alias import AliasStatus
 from trilock.server.usecases.describe_operation import OperationStatus
 from trilock.server.usecases.feature_projects import FeatureProject
-from trilock.server.usecases.retire_features import Retirement
+from trilock.server.watching.retirer import Retirement
 from trilock.v1 import (
     admin_service_pb2,
     bundle_pb2,

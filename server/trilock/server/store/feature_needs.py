@@ -1,16 +1,18 @@
 """Which feature schemas are needed, and until when those were that are not any more.
 
-Needed is what a live bundle, its rollback target, a fallback bundle, or an
-operation that is not done reads or is about to. Schemas are compared whatever the model: two models
-may read the same one from the same store.
+Needed is what a live bundle, its rollback target, what is on trial beside it, a fallback
+bundle, or an operation that is not done reads or is about to; and what was just left, until
+every plane has followed. Schemas are compared whatever the model: two models may read the
+same one from the same store.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from trilock.server.domain.names import FeatureSchemaRef, ModelName
+from trilock.server.domain.names import BundleRef, FeatureSchemaRef, ModelName
 from trilock.server.domain.operation import OperationState
 from trilock.server.store.clock import to_datetime
 from trilock.server.store.tables import BundleRow, FallbackRow, LiveTable, OperationRow, ReleaseRow
@@ -33,52 +35,69 @@ def bundled_schemas(session: Session, model: ModelName) -> list[FeatureSchemaRef
     return [FeatureSchemaRef(service, version) for service, version in session.exec(query)]
 
 
-def needed_until(session: Session, schema: FeatureSchemaRef) -> datetime | None:
-    """Return when *schema* was last needed; None if it is needed now."""
-    bundles = {
-        (row.model, row.number): row.created_ms
-        for row in session.exec(
-            select(BundleRow).where(
-                BundleRow.service == schema.service, BundleRow.schema_version == schema.version
-            )
-        )
-    }
-    releases = {
-        (row.model, row.number): row
-        for row in session.exec(
-            select(ReleaseRow).where(col(ReleaseRow.model).in_({model for model, _ in bundles}))
-        )
-    }
-    of_schema = {
-        key for key, release in releases.items() if (release.model, release.bundle) in bundles
-    }
-    for live in session.exec(select(LiveTable)):
-        if {(live.model, live.release), (live.model, live.target)} & of_schema:
-            return None
-    for fallback in session.exec(select(FallbackRow)):
-        if (fallback.model, fallback.bundle) in bundles:
-            return None
-    ends = [
-        release.ended_ms
-        for key, release in releases.items()
-        if release.ended_ms is not None
-        and (key in of_schema or (release.model, release.target) in of_schema)
-    ]
-    names = {f"models/{model}/bundles/{number}" for model, number in bundles}
-    operations = _operations_on(session, names, models={model for model, _ in bundles})
-    if any(operation.state in _UNDONE for operation in operations):
-        return None
-    ends += [operation.ended_ms for operation in operations if operation.ended_ms is not None]
-    return to_datetime(max([*bundles.values(), *ends]))
+def needs(session: Session) -> dict[FeatureSchemaRef, datetime | None]:
+    """Return when each schema that a bundle has was last needed; None if it is needed now."""
+    now: set[FeatureSchemaRef] = set()
+    ends: dict[FeatureSchemaRef, int] = {}
+    for schema, ended in _Known(session).uses(session):
+        if ended is None:
+            now.add(schema)
+        else:
+            ends[schema] = max(ended, ends.get(schema, ended))
+    return {schema: None if schema in now else to_datetime(ended) for schema, ended in ends.items()}
 
 
-def _operations_on(
-    session: Session, bundles: Iterable[str], *, models: Iterable[str]
-) -> list[OperationRow]:
-    wanted = set(bundles)
-    query = select(OperationRow).where(col(OperationRow.model).in_(set(models)))
-    return [
-        row
-        for row in session.exec(query)
-        if any(step["args"].get("bundle") in wanted for step in row.plan["steps"])
-    ]
+class _Known:
+    """What is recorded, and what it uses."""
+
+    def __init__(self, session: Session) -> None:
+        """Read all bundles and releases."""
+        self._bundles = {(row.model, row.number): row for row in session.exec(select(BundleRow))}
+        self._releases = {(row.model, row.number): row for row in session.exec(select(ReleaseRow))}
+
+    def uses(self, session: Session) -> Iterator[tuple[FeatureSchemaRef, int | None]]:
+        """Yield each use of a schema, and when it ended; None if it has not."""
+        for bundle in self._bundles.values():
+            yield _schema(bundle), bundle.created_ms
+        for release in self._releases.values():
+            if release.ended_ms is not None:
+                for number in (release.number, release.target):
+                    yield from self._of_release(release.model, number, release.ended_ms)
+        for live in session.exec(select(LiveTable)):
+            for number in self._beside(live):
+                yield from self._of_release(live.model, number, None)
+        for fallback in session.exec(select(FallbackRow)):
+            yield _schema(self._bundles[fallback.model, fallback.bundle]), None
+        for state, ended_ms, plan in session.exec(
+            select(OperationRow.state, OperationRow.ended_ms, OperationRow.plan)
+        ):
+            for schema in self._planned(plan):
+                yield schema, None if state in _UNDONE else ended_ms
+
+    def _of_release(
+        self, model: str, number: int | None, ended: int | None
+    ) -> Iterator[tuple[FeatureSchemaRef, int | None]]:
+        if number is not None and (release := self._releases.get((model, number))) is not None:
+            yield _schema(self._bundles[model, release.bundle]), ended
+
+    def _beside(self, live: LiveTable) -> Iterator[int | None]:
+        """Yield the number of every release that *live* needs."""
+        yield from (live.release, live.target, live.canary, live.shadow)
+        if live.converged_revision != live.revision:
+            # In place its tables are on their way out of the project that readers read.
+            yield self._releases[live.model, live.release].leaves
+
+    def _planned(self, plan: Mapping[str, Any]) -> Iterator[FeatureSchemaRef]:
+        """Yield the schema of every bundle that *plan* names, and those that it names itself."""
+        for step in plan["steps"]:
+            args = step["args"]
+            for named in (args, *args.get("together", ())):
+                if "bundle" in named:
+                    ref = BundleRef.parse(named["bundle"])
+                    yield _schema(self._bundles[ref.model, ref.number])
+            if "feature_schema" in args:
+                yield FeatureSchemaRef.parse(args["feature_schema"])
+
+
+def _schema(bundle: BundleRow) -> FeatureSchemaRef:
+    return FeatureSchemaRef(bundle.service, bundle.schema_version)

@@ -14,6 +14,8 @@ from trilock.server.domain.errors import (
 )
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.release import Cause
+from trilock.server.operations.history import lock_rollbacks
+from trilock.server.operations.steps.deploy_features import forbid_retiring
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.counters import allot_revision, append_event
 from trilock.server.store.fallbacks import Fallback, get_fallback, put_fallback, remove_fallback
@@ -46,6 +48,7 @@ def set_fallback(
         IncompatibleError: The check says no; and so for every other refusal of it.
         NotReadyError: It could not be made live now.
         PlaneUnavailableError: An outside system does not answer.
+        BusyError: Its feature project, which nothing needed, is being removed.
     """
     if bundle.model != alias.model:
         raise InvalidRequestError([("bundle", f"{bundle} is not of model {alias.model!r}")])
@@ -62,6 +65,9 @@ def set_fallback(
     with runtime.database.write() as session:
         require_live(session, alias)
         _forbid_held(session, bundle)
+        # Who removes the project either sees the fallback, or is seen.
+        lock_rollbacks(session, alias)
+        forbid_retiring(session, recorded.feature_schema)
         cause = Cause(principal=principal, reason=reason)
         put_fallback(session, alias, bundle=bundle, cause=cause)
         append_event(

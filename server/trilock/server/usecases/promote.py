@@ -139,10 +139,12 @@ def promote(
     deadline_seconds: float | None = None,
     trial: Trial | None = None,
     accept_window: str = "",
+    content: str = "",
 ) -> Operation | None:
     """Start the operation that makes *bundle* live on *alias*, or puts it on *trial* there.
 
     With *deadline_seconds* it turns back by itself if it is not past its pivot by then.
+    *content* is the digest of the request if it asked for something else than a promotion.
 
     Returns:
         The operation, which goes on by itself; None for *validate_only*.
@@ -150,7 +152,7 @@ def promote(
     Raises:
         TrilockError: Any refusal that release_service.proto lists under Promote.
     """
-    content = request_hash(
+    content = content or request_hash(
         "promote",
         alias=str(alias),
         bundle=str(bundle),

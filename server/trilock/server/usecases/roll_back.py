@@ -25,7 +25,9 @@ from trilock.server.operations.history import (
     lock_rollbacks,
     restored_bundle,
 )
+from trilock.server.operations.steps.deploy_features import forbid_retiring
 from trilock.server.planning.planner import Surroundings, plan_end_trial, plan_rollback
+from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import now_ms
 from trilock.server.store.releases import (
     get_release,
@@ -125,7 +127,8 @@ def roll_back(
         NoSafeTargetError: There is nothing to go back to.
         StaleEtagError: *leaves* is not live, and it was no rollback to *to_bundle* that
             ended it.
-        BusyError: A rollback to another bundle than *to_bundle* is under way.
+        BusyError: A rollback to another bundle than *to_bundle* is under way, or the
+            target's feature project, which nothing needed, is being removed.
     """
     content = request_hash(
         "roll_back", alias=str(alias), leaves=str(leaves), to_bundle=str(to_bundle)
@@ -163,8 +166,12 @@ def roll_back(
         answered = answer(session)
         if answered is not None:
             return answered
+        live = require_live(session, alias)
+        older = planned.target.release
+        if older is not None and older.ref not in {live.release, live.target}:
+            forbid_retiring(session, get_bundle(session, older.bundle).feature_schema)
         # Who takes back what is on trial makes no release: the live one serves on.
-        makes_one = planned.leaves.ref == require_live(session, alias).release
+        makes_one = planned.leaves.ref == live.release
         release = reserve_release(session, alias.model) if makes_one else None
         operation = runtime.journal.submit(
             session,

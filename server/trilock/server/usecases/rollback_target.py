@@ -14,9 +14,10 @@ from sqlmodel import Session
 
 from trilock.server.checks.compatibility import Judge
 from trilock.server.checks.readiness import ReadinessState, readiness
-from trilock.server.domain.errors import NoSafeTargetError, NotFoundError
+from trilock.server.domain.errors import BusyError, NoSafeTargetError, NotFoundError
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
+from trilock.server.operations.steps.deploy_features import forbid_retiring
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.fallbacks import Fallback, get_fallback
 from trilock.server.store.holds import get_hold
@@ -138,7 +139,8 @@ def _candidates(
             why=_why(live, release, asked=to_bundle is not None),
             fixed=release.ref == live.target,
             proof=_proof(session, live) if release.ref == live.target else "",
-            against=_against(session, release),
+            against=_against(session, release)
+            or ("" if release.ref == live.target else _retiring(session, release.bundle)),
         )
     fallback = get_fallback(session, live.alias)
     if (
@@ -187,6 +189,15 @@ def _against(session: Session, release: Release) -> str:
         by = "" if release.ended_by is None else f" by {release.ended_by.principal}"
         return f"{release.ref} was rolled back{by}"
     return _held(session, release.bundle)
+
+
+def _retiring(session: Session, bundle: BundleRef) -> str:
+    """Return that its project is being removed; the fixed target's never is: it is needed."""
+    try:
+        forbid_retiring(session, get_bundle(session, bundle).feature_schema)
+    except BusyError as error:
+        return str(error)
+    return ""
 
 
 def _held(session: Session, bundle: BundleRef) -> str:

@@ -8,6 +8,8 @@ need is retired later, like one that no release needs any more.
 
 from typing import ClassVar
 
+from sqlmodel import Session
+
 from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.errors import BusyError, ForeignEditError
 from trilock.server.domain.names import FeatureSchemaRef
@@ -21,6 +23,16 @@ from trilock.server.workers.lease import is_held
 def retirement_scope(project: str) -> str:
     """Return the scope of the lease on removing *project*; nobody deploys meanwhile."""
     return f"features/{project}"
+
+
+def forbid_retiring(session: Session, schema: FeatureSchema) -> None:
+    """Do nothing unless somebody is removing the schema's project right now.
+
+    Raises:
+        BusyError: Somebody is.
+    """
+    if is_held(session, retirement_scope(schema.project)):
+        raise BusyError(scope=schema.project, operation="features retire", doing="removes it")
 
 
 class DeployFeatures:
@@ -37,10 +49,7 @@ class DeployFeatures:
         """Return the definition digest that the project has now."""
         schema = self._schema(args)
         with self._database.read() as session:
-            if is_held(session, retirement_scope(schema.project)):
-                raise BusyError(
-                    scope=schema.project, operation="features retire", doing="removes it"
-                )
+            forbid_retiring(session, schema)
         return self._connections.planes(args["model"]).features.definition(
             schema.capture, project=schema.project
         )
