@@ -9,8 +9,7 @@ import pytest
 from trilock.server.commands import init
 from trilock.server.domain.access import Role
 from trilock.server.domain.errors import AlreadyExistsError, PreconditionError
-from trilock.server.settings import load_settings
-from trilock.server.settings_source import SettingsError
+from trilock.server.settings import SettingsError, load_settings
 
 
 def mode(path: Path) -> int:

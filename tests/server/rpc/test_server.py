@@ -27,7 +27,7 @@ from tests.support.served_world import (
 )
 from trilock.compat import Category, Finding, Report, Severity
 from trilock.server.domain.errors import IncompatibleError, PreconditionError, UnavailableError
-from trilock.server.settings_source import SettingsError
+from trilock.server.settings import SettingsError
 from trilock.v1 import report_pb2
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest
 from trilock.v1.bundle_service_pb2 import GetBundleRequest, ListBundlesRequest

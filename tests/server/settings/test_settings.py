@@ -20,12 +20,12 @@ from trilock.server.settings import (
     ServerSettings,
     ServingSettings,
     Settings,
+    SettingsError,
     SinkConnection,
     TokenSettings,
     load_settings,
     redacted,
 )
-from trilock.server.settings_source import SettingsError
 
 WHOLE = """
 [server]

@@ -21,12 +21,12 @@ from trilock.server.settings import (
     GitConnection,
     MlflowConnection,
     Settings,
+    SettingsError,
     SinkConnection,
     load_settings,
     redacted,
     settings_file,
 )
-from trilock.server.settings_source import SettingsError
 
 _SECONDS: Final = 5.0
 _VENDOR_SECONDS: Final = 30.0

@@ -35,8 +35,7 @@ from trilock.server.rpc.threads import Threads
 from trilock.server.serving.bell import Bell
 from trilock.server.serving.compaction import compact
 from trilock.server.serving.hub import Hub
-from trilock.server.settings import ServerSettings, Settings
-from trilock.server.settings_source import SettingsError
+from trilock.server.settings import ServerSettings, Settings, SettingsError
 from trilock.server.store.migrate import head
 from trilock.server.usecases.runtime import Runtime
 from trilock.v1 import (
