@@ -93,6 +93,7 @@ def test_the_database_must_have_this_schema(config: Path, tmp_path: Path) -> Non
 
     with closing(sqlite3.connect(tmp_path / ".trilock/trilock.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'old'")
+        connection.execute("DELETE FROM program")  # else it would be a newer neighbour's
 
     look = found(config)["database"]
     assert not look.ok
