@@ -238,6 +238,20 @@ def test_pressed_a_second_time_it_says_who_did_it_and_does_nothing(
     ] * 2
 
 
+def test_a_canary_that_began_after_a_rollback_is_taken_back_at_once(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    there = alias(release(3, bundle=1, rollback=True, since=ago(seconds=40)))
+    there.canary.CopyFrom(release(4, bundle=4))
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=there))
+
+    run = trilock("rollback", "--yes")
+
+    assert run.code == 0
+    (request,) = server.requests("ReleaseService.RollBack")
+    assert (request.leaves, request.validate_only) == ("models/delay/releases/2", False)
+
+
 def test_to_go_back_further_one_says_where(server: FakeServer, trilock: Trilock) -> None:
     live = release(3, bundle=1, rollback=True, since=ago(seconds=40))
     server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=alias(live)))

@@ -132,6 +132,8 @@ def rollback(
 def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:
     """Say who rolled *alias* back a moment ago, if the server says that somebody did."""
     live, name = alias.live, alias.name
+    if alias.HasField("canary"):
+        return False  # whatever was done before it began, that one is taken back now
     took_back = _newest_took_back_a_trial(session, alias)
     if live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK and not took_back:
         return False
@@ -163,8 +165,6 @@ def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:
 
 
 def _newest_took_back_a_trial(session: Session, alias: Alias) -> bool:
-    if alias.HasField("canary"):
-        return False  # that one is taken back now
     request = ListOperationsRequest(alias=alias.name, page_size=1)
     newest = session.client.operations.ListOperations(request).operations
     return any(one.kind == "ROLL_BACK" and not one.release for one in newest)
