@@ -1,4 +1,4 @@
-"""What is frozen follows the live row: its projects, its target's, and the mirror."""
+"""What is frozen follows the live row: its projects, its target's, its trials', and the mirror."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from tests.support.values import ALIAS
 from tests.support.world import World, world
 from trilock.server.domain.ports import Freezing
+from trilock.server.planning.planner import Trial
 from trilock.server.usecases.describe_alias import describe_alias
 
 
@@ -38,6 +39,22 @@ def test_the_projects_of_what_is_live_and_of_its_target_are_frozen(w: World) -> 
         "models/delay/releases/2 of models/delay/bundles/2 on models/delay/aliases/production, "
         "by ann (better)"
     )
+
+
+def test_what_is_on_trial_is_frozen_while_it_is(w: World) -> None:
+    stable, better = w.record(), w.record(variant="scaled")
+    w.release(stable)
+    w.promote(better, trial=Trial(percent=5))
+    w.settle()
+    mine = {stable.feature_schema.project, better.feature_schema.project, "delay"}
+
+    during = set(w.features.frozen(owner=str(ALIAS)))
+    assert w.live().canary is not None
+    w.roll_back(leaves=w.live().canary)
+    w.settle()
+
+    assert during == mine
+    assert set(w.features.frozen(owner=str(ALIAS))) == mine - {better.feature_schema.project}
 
 
 def test_a_registry_that_cannot_is_told_and_stops_no_rollback(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sharing_world import sharing_world
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import ANN, WINDOW, World, world
 from trilock.server.domain.bundle import FeatureCapture, FeatureSchema
@@ -14,6 +15,7 @@ from trilock.server.domain.names import BundleRef
 from trilock.server.operations.steps.deploy_features import retirement_scope
 from trilock.server.planes.memory.feature_store import MemoryFeatureStore
 from trilock.server.planning.planner import Trial
+from trilock.server.store.feature_needs import needs
 from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
 from trilock.server.usecases.retire_features import retire_features
 from trilock.server.watching.retirer import Retirement
@@ -240,3 +242,14 @@ def test_a_rollback_that_began_before_a_removal_is_seen_by_it(
     assert kept.error == "it has come to be needed again"
     assert is_there(w, celsius)
     assert w.live().bundle == BundleRef(MODEL, 1)
+
+
+def test_a_promotion_of_several_keeps_the_projects_of_all(tmp_path: Path) -> None:
+    with sharing_world(tmp_path) as made:
+        pair = [made.record_of(model, source="scaled") for model in ("delay", "eta")]
+        made.start_together(*pair)
+
+        with made.database.read() as session:
+            found = needs(session)
+
+    assert [found[bundle.feature_schema.ref] for bundle in pair] == [None, None]

@@ -13,6 +13,7 @@ from tests.support.world import WINDOW, World, world
 from trilock.server.domain.bundle import Bundle, FeatureCapture
 from trilock.server.domain.errors import NotFoundError, RequestIdReusedError, WrongStateError
 from trilock.server.domain.operation import OperationState
+from trilock.server.planning.planner import Trial
 from trilock.server.store.drifts import Drift, list_drifts
 from trilock.server.usecases.adopt import Adopted, adopt
 from trilock.server.usecases.describe_alias import describe_alias
@@ -194,6 +195,25 @@ def test_an_apply_to_the_live_bundles_own_project_is_seen_and_can_be_taken_back(
     assert [each.plane for each in told] == ["feature_projects"]
     assert definition(w, bundle, project=project)
     assert drifts(w) == ()
+
+
+def test_an_apply_to_what_is_on_trial_is_seen_and_can_be_taken_back(
+    w: World, watcher: DriftWatcher
+) -> None:
+    w.release(w.record())
+    canary = w.record(variant="scaled")
+    w.promote(canary, trial=Trial(percent=5))
+    w.settle()
+    project = canary.feature_schema.project
+    w.features.apply(project, feast_objects("rounded"))
+    watcher.look()
+
+    (drift,) = drifts(w)
+    reassert(w.runtime, alias=ALIAS, reason="ours", principal="ann")
+    w.settle()
+
+    assert drift.deviation.resource == f"Feast project {project}"
+    assert definition(w, canary, project=project)
 
 
 def test_the_plane_that_takes_projects_back_is_there_only_while_it_does(

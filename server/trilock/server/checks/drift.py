@@ -64,7 +64,7 @@ class _Looking:
     planes: Planes
     bundle: Bundle
     schemas: tuple[FeatureSchema, ...]
-    """Of the live bundle and of the rollback target."""
+    """Of the live bundle, the rollback target and what is on trial."""
     held: tuple[Bundle, ...]
     converged: frozenset[str]
     mirrored: bool
@@ -112,10 +112,11 @@ class DriftCheck:
         planes = self._connections.planes(live.alias.model)
         with self._database.read() as session:
             bundle = get_bundle(session, live.bundle)
-            schemas = {bundle.feature_schema.project: bundle.feature_schema}
-            if live.target is not None:
-                target = get_bundle(session, get_release(session, live.target).bundle)
-                schemas[target.feature_schema.project] = target.feature_schema
+            schemas = {
+                schema.project: schema
+                for ref in live.needed
+                for schema in [get_bundle(session, get_release(session, ref).bundle).feature_schema]
+            }
             held = tuple(
                 get_bundle(session, hold.resource)
                 for hold in list_holds(session, model=live.alias.model)

@@ -217,6 +217,12 @@ class LiveRow:
         return tuple(ref for ref in (self.canary, self.shadow) if ref is not None)
 
     @property
+    def needed(self) -> tuple[ReleaseRef, ...]:
+        """The releases that readers are given, and the one to go back to: the live one first."""
+        target = () if self.target is None else (self.target,)
+        return (self.release, *target, *self.trials)
+
+    @property
     def etag(self) -> str:
         """For compare-and-set by callers; quoted, as in HTTP."""
         return f'"{self.revision}"'

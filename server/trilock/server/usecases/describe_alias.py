@@ -35,7 +35,7 @@ class AliasStatus:
     """None until the target was first looked at."""
     fallback: Fallback | None
     features: tuple[FeatureState, ...]
-    """What live release and target read, once it was looked at."""
+    """What live release, target and trials read, once it was looked at."""
     planes: tuple[PlaneState, ...]
     canary: Release | None
     shadow: Release | None
@@ -66,8 +66,7 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         readiness = get_readiness(session, row)
         fallback = get_fallback(session, alias)
         planes = tuple(list_plane_states(session, row))
-        readers = [ref for ref in (row.release, row.target) if ref is not None]
-        features = tuple(list_feature_states(session, alias, releases=readers))
+        features = tuple(list_feature_states(session, alias, releases=row.needed))
         waivers = alias_waivers(session, alias)
         hold = get_hold(session, alias)
         drifts = tuple(open_drifts(session, alias))

@@ -175,9 +175,8 @@ def _needed(
         return need
 
     for live in list_live(session, model=model):
-        for ref in (live.release, live.target, *live.trials):
-            if ref is not None:
-                note(live, get_release(session, ref).bundle).releases.append(ref)
+        for ref in live.needed:
+            note(live, get_release(session, ref).bundle).releases.append(ref)
         fallback = get_fallback(session, live.alias)
         if fallback is not None:
             note(live, fallback.bundle)

@@ -1,4 +1,4 @@
-"""Look at what live releases and their targets read: how far it is fed, whose values it has.
+"""Look at what is live, its target and its trials read: how far it is fed, whose values it has.
 
 Two things happen to features that no pivot tells of. They age: that is kept for
 `status`. And a job that nobody knew of writes to the project that is kept equal
@@ -56,11 +56,10 @@ class FeatureWatcher:
         with self._database.read() as session:
             lives = list_live(session)
         for live in lives:
-            releases = [ref for ref in (live.release, live.target) if ref is not None]
-            for release in releases:
+            for release in live.needed:
                 self._look_at(live, release)
             with self._database.write() as session:
-                keep_feature_states(session, live.alias, releases=releases)
+                keep_feature_states(session, live.alias, releases=live.needed)
             self._look_at_mirror(live)
 
     def _look_at(self, live: LiveRow, release: ReleaseRef) -> None:

@@ -40,10 +40,10 @@ class FeatureFreeze:
         if self._connections.freezing(live.alias.model) is not Freezing.ON:
             return {}
         with self._database.read() as session:
-            projects = {get_bundle(session, live.bundle).feature_schema.project}
-            if live.target is not None:
-                target = get_bundle(session, get_release(session, live.target).bundle)
-                projects.add(target.feature_schema.project)
+            projects = {
+                get_bundle(session, get_release(session, ref).bundle).feature_schema.project
+                for ref in live.needed
+            }
         planes = self._connections.planes(live.alias.model)
         if planes.mirror_project is not None and self._connections.has_mirror(live.alias):
             projects.add(planes.mirror_project)

@@ -1,4 +1,4 @@
-"""The live bundle's own Feast project, and its target's, define what was recorded.
+"""The Feast projects of the live bundle, its target and its trials define what was recorded.
 
 They are deployed before a pivot and nobody else has any business there, so they
 are driven only while somebody's change of them is to be taken back.
@@ -55,11 +55,10 @@ class FeatureProjects:
             features.deploy(schema.capture, project=schema.project, expected=found)
 
     def _schemas(self, live: LiveRow) -> list[FeatureSchema]:
-        refs = [live.release, *([] if live.target is None else [live.target]), *live.trials]
         with self._database.read() as session:
             schemas = {
                 schema.project: schema
-                for ref in refs
+                for ref in live.needed
                 for schema in [get_bundle(session, get_release(session, ref).bundle).feature_schema]
             }
         planes = self._connections.planes(live.alias.model)
