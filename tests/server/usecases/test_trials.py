@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,13 @@ from tests.support.values import ALIAS
 from tests.support.world import ANN, World, world
 from trilock.client.sinks import WriterFencedError
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.errors import StaleEtagError, TrilockError, WrongStateError
+from trilock.server.domain.errors import (
+    InvalidRequestError,
+    NotReadyError,
+    StaleEtagError,
+    TrilockError,
+    WrongStateError,
+)
 from trilock.server.domain.live import LiveBundle
 from trilock.server.domain.names import ReleaseRef
 from trilock.server.domain.operation import Operation, OperationState
@@ -18,9 +25,10 @@ from trilock.server.planning.planner import Trial
 from trilock.server.store.events import read_state
 from trilock.server.store.holds import get_hold
 from trilock.server.store.releases import find_release_at, get_release
+from trilock.server.usecases import roll_back as module
 from trilock.server.usecases.abort import abort
 from trilock.server.usecases.advance import advance
-from trilock.server.usecases.roll_back import plan_roll_back
+from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
 
 
 @pytest.fixture
@@ -175,6 +183,80 @@ def test_pressing_twice_takes_back_the_canary_only(released: World, better: Bund
         assert pressed.operation.id == first.operation.id
     released.settle()
     assert released.live().release == stable
+
+
+def test_what_went_live_since_a_canary_was_taken_back_can_be_left(
+    released: World, better: Bundle
+) -> None:
+    stable = released.live()
+    released.roll_back(leaves=start(released, better))
+    released.settle()
+    released.promote(released.record(variant="rankine"))
+    released.settle()
+
+    started = released.roll_back()
+    released.settle()
+
+    assert not started.already_done
+    assert (released.live().bundle, released.live().state) == (
+        stable.bundle,
+        ReleaseState.FINALIZED,
+    )
+
+
+def test_a_canary_that_goes_live_under_the_hands_of_who_takes_it_back_is_left(
+    released: World, better: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stable = released.live()
+    canary = start(released, better)
+
+    def plan_then_advance(*args: Any, **arguments: Any) -> PlannedRollback:
+        planned = plan_roll_back(*args, **arguments)
+        if released.live().canary:
+            step(released, 100)
+        return planned
+
+    monkeypatch.setattr(module, "plan_roll_back", plan_then_advance)
+    started = released.roll_back(leaves=canary)
+    assert started.operation is not None
+    done = released.settled(started.operation)
+
+    assert done.state is OperationState.SUCCEEDED, done.error_message
+    assert released.live().bundle == stable.bundle
+    assert state(released, canary) is ReleaseState.ROLLED_BACK
+
+
+def test_who_goes_to_the_live_bundle_takes_the_canary_back(released: World, better: Bundle) -> None:
+    stable = released.live()
+    canary = start(released, better)
+
+    planned = plan_roll_back(released.runtime, alias=ALIAS, to_bundle=stable.bundle)
+
+    assert (planned.leaves.ref, planned.target.bundle) == (canary, stable.bundle)
+
+
+def test_a_canary_is_left_for_the_live_bundle_only(released: World, better: Bundle) -> None:
+    first = released.live().bundle
+    released.release(better)
+    canary = start(released, released.record(variant="rankine"))
+
+    with pytest.raises(InvalidRequestError, match="name the live release"):
+        released.roll_back(leaves=canary, to_bundle=first)
+
+    assert released.live().canary == canary
+
+
+def test_a_canary_does_not_go_live_when_what_it_replaces_could_not_be_restored(
+    released: World, better: Bundle
+) -> None:
+    start(released, better)
+    step(released, 50)
+    released.registry.write_file(model="delay", version="1", path="MLmodel", content=b"other")
+    before = released.live()
+
+    with pytest.raises(NotReadyError, match="which would be the rollback target"):
+        step(released, 100)
+    assert unchanged(released, before)
 
 
 def test_rolling_the_live_release_back_ends_what_is_on_trial(

@@ -1,6 +1,7 @@
 """Give a canary another share of the requests; all of them, and it is live and soaks."""
 
 from collections.abc import Callable
+from typing import Final
 
 from trilock.server.checks.sharing import mirror_scopes
 from trilock.server.domain.errors import StaleEtagError, TrilockError, WrongStateError
@@ -12,8 +13,12 @@ from trilock.server.operations.step import Gate
 from trilock.server.planning.planner import Surroundings, plan_advance
 from trilock.server.store.releases import get_release, require_live
 from trilock.server.store.requests import request_hash
+from trilock.server.usecases.promote import require_ready
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
+
+_LIVE: Final = 100
+"""The share with which a canary is live: what it replaces becomes the rollback target."""
 
 
 def advance(
@@ -36,6 +41,7 @@ def advance(
         NotFoundError: Nothing was ever released there.
         WrongStateError: There is no canary, or it has that share.
         StaleEtagError: The alias changed since the caller looked.
+        NotReadyError: It would go live, and what is live could not be restored.
         TrilockError: Whatever a gate of a promotion says.
     """
     content = request_hash("advance", alias=str(alias), percent=percent, etag=etag)
@@ -108,5 +114,8 @@ def _planned(
             part = parts[planned.step]
             if isinstance(part, Gate):
                 part.require(planned.args)
+        if percent == _LIVE:
+            # Proven when the canary began, which may be days ago.
+            require_ready(runtime, around, accept_unready="")
 
     return around, ask

@@ -244,7 +244,7 @@ def _gates(
         lambda: _require_final(around, bundle),
         lambda: _require_room(around, trial),
         *_gates_of(runtime, plan),
-        lambda: _require_ready(runtime, around, accept_unready=accept_unready),
+        lambda: require_ready(runtime, around, accept_unready=accept_unready),
     ]
     report: Report | None = None
     for gate in gates:
@@ -327,8 +327,12 @@ def _require_room(around: Surroundings, trial: Trial | None) -> None:
         )
 
 
-def _require_ready(runtime: Runtime, around: Surroundings, *, accept_unready: str) -> None:
-    """Do nothing if what is live now could be restored: it becomes the rollback target."""
+def require_ready(runtime: Runtime, around: Surroundings, *, accept_unready: str) -> None:
+    """Do nothing if what is live now could be restored: it becomes the rollback target.
+
+    Raises:
+        NotReadyError: It could not, and nobody accepts that.
+    """
     if around.live is None or accept_unready:
         return
     with runtime.database.read() as session:

@@ -17,7 +17,7 @@ from trilock.server.domain.errors import (
 )
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, Plan
-from trilock.server.domain.release import Cause, LiveRow, Release, ReleaseKind
+from trilock.server.domain.release import Cause, LiveRow, Release, ReleaseKind, ReleaseState
 from trilock.server.operations.history import (
     find_canary_end,
     find_rollback,
@@ -54,6 +54,15 @@ class PlannedRollback:
     leaves: Release
     target: RollbackTarget
 
+    @property
+    def ends_trial(self) -> bool:
+        """Whether what it leaves is on trial: it makes no release, the live one serves on."""
+        return self.leaves.state in {ReleaseState.CANARY, ReleaseState.SHADOW}
+
+
+class _OvertakenError(Exception):
+    """What was to be taken back as a canary has gone live meanwhile."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedRollback:
@@ -74,9 +83,10 @@ def plan_roll_back(
 
     While a canary runs, it is the canary that is taken back: the live release was there
     before, and serves on. Who wants that one back, too, names it in *leaves*, or says
-    with *to_bundle* where to go.
+    with *to_bundle* where else to go.
 
     Raises:
+        InvalidRequestError: *leaves* is on trial, and *to_bundle* is not what is live.
         NotFoundError: Nothing was ever released there.
         NoSafeTargetError: There is nothing to go back to.
     """
@@ -123,6 +133,7 @@ def roll_back(
     Who wants to go further back by then says where, with *to_bundle*.
 
     Raises:
+        InvalidRequestError: *leaves* is on trial, and *to_bundle* is not what is live.
         NotFoundError: Nothing was ever released there.
         NoSafeTargetError: There is nothing to go back to.
         StaleEtagError: *leaves* is not live, and it was no rollback to *to_bundle* that
@@ -136,55 +147,111 @@ def roll_back(
     if leaves.model != alias.model:
         raise InvalidRequestError([("leaves", f"{leaves} is not of model {alias.model!r}")])
 
-    def answer(session: Session) -> StartedRollback | None:
+    press = _Press(
+        runtime=runtime,
+        alias=alias,
+        leaves=leaves,
+        to_bundle=to_bundle,
+        cause=Cause(principal=principal, reason=reason, incident=incident),
+        request_id=request_id,
+        content=content,
+        clock=clock,
+    )
+    try:
+        return press.act(validate_only=validate_only)
+    except _OvertakenError:
+        # It is live now, and goes live once only.
+        return press.act(validate_only=validate_only)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Press:
+    """One press of the button, until it is answered."""
+
+    runtime: Runtime
+    alias: AliasRef
+    leaves: ReleaseRef
+    to_bundle: BundleRef | None
+    cause: Cause
+    request_id: str
+    content: str
+    clock: Callable[[], int]
+
+    def act(self, *, validate_only: bool) -> StartedRollback:
+        """Plan and start it, unless there is nothing to start any more.
+
+        Raises:
+            _OvertakenError: What was planned is not what is to be done now.
+        """
+        with self.runtime.database.read() as session:
+            answered = self._answer(session)
+        if answered is not None:
+            return answered
+        try:
+            planned = plan_roll_back(
+                self.runtime, alias=self.alias, to_bundle=self.to_bundle, leaves=self.leaves
+            )
+        except TrilockError:
+            # There may be nothing to go back to because somebody was faster.
+            with self.runtime.database.read() as session:
+                answered = self._answer(session)
+            if answered is not None:
+                return answered
+            raise
+        if validate_only:
+            return StartedRollback(operation=None, already_done=False)
+        with self.runtime.database.write() as session:
+            return self._start(session, planned)
+
+    def _answer(self, session: Session) -> StartedRollback | None:
         """Return the answer, if there is nothing to start any more."""
-        known = runtime.journal.find(session, request_id=request_id, request_hash=content)
+        known = self.runtime.journal.find(
+            session, request_id=self.request_id, request_hash=self.content
+        )
         if known is not None:
             return StartedRollback(operation=known, already_done=False)
-        done = _already_done(session, alias, leaves=leaves, to_bundle=to_bundle, now=clock())
+        done = _already_done(
+            session, self.alias, leaves=self.leaves, to_bundle=self.to_bundle, now=self.clock()
+        )
         return None if done is None else StartedRollback(operation=done, already_done=True)
 
-    with runtime.database.read() as session:
-        answered = answer(session)
-    if answered is not None:
-        return answered
-    try:
-        planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle, leaves=leaves)
-    except TrilockError:
-        # There may be nothing to go back to because somebody was faster.
-        with runtime.database.read() as session:
-            answered = answer(session)
-        if answered is not None:
-            return answered
-        raise
-    if validate_only:
-        return StartedRollback(operation=None, already_done=False)
-    with runtime.database.write() as session:
-        runtime.journal.claim(session, request_id=request_id, request_hash=content)
+    def _start(self, session: Session, planned: PlannedRollback) -> StartedRollback:
+        journal = self.runtime.journal
+        journal.claim(session, request_id=self.request_id, request_hash=self.content)
         # Of two who press at once one must see what the other has started.
-        lock_rollbacks(session, alias)
-        answered = answer(session)
+        lock_rollbacks(session, self.alias)
+        answered = self._answer(session)
         if answered is not None:
             return answered
-        live = require_live(session, alias)
+        live = require_live(session, self.alias)
         older = planned.target.release
         if older is not None and older.ref not in {live.release, live.target}:
             forbid_retiring(session, get_bundle(session, older.bundle).feature_schema)
-        # Who takes back what is on trial makes no release: the live one serves on.
-        makes_one = planned.leaves.ref == live.release
-        release = reserve_release(session, alias.model) if makes_one else None
-        operation = runtime.journal.submit(
+        release = None if planned.ends_trial else reserve_release(session, self.alias.model)
+        operation = journal.submit(
             session,
             planned.plan if release is None else planned.plan.with_epoch(release.epoch),
-            request_id=request_id,
-            request_hash=content,
-            cause=Cause(principal=principal, reason=reason, incident=incident),
+            request_id=self.request_id,
+            request_hash=self.content,
+            cause=self.cause,
             release=None if release is None else release.ref,
             # The mirror's too: whoever goes live on what it brought is turned back.
-            scopes=(str(alias), mirror_scope(alias)),
+            scopes=(str(self.alias), mirror_scope(self.alias)),
             preempts=True,
         )
-    return StartedRollback(operation=operation, already_done=False)
+        _require_not_overtaken(session, planned)
+        return StartedRollback(operation=operation, already_done=False)
+
+
+def _require_not_overtaken(session: Session, planned: PlannedRollback) -> None:
+    """Do nothing unless what was to be taken back from its trial is live by now.
+
+    Called when whatever else worked on the alias, an advance perhaps, is told to turn back.
+    """
+    session.expire_all()
+    leaves = planned.leaves
+    if planned.ends_trial and require_live(session, leaves.alias).release == leaves.ref:
+        raise _OvertakenError
 
 
 def _already_done(
@@ -211,8 +278,13 @@ def _already_done(
     release = get_release(session, leaves)
     if to_bundle is None and leaves == live.release:
         ended = find_canary_end(session, alias, since_ms=now - _TWICE_MS)
-        if ended is not None and live.canary is None:
-            # Whoever pressed it saw the canary, which is gone by now.
+        # Whoever pressed it saw the canary, which is gone by now; what went live since has
+        # nothing to do with it.
+        if (
+            ended is not None
+            and live.canary is None
+            and (ended.pivot_revision or 0) > release.revision
+        ):
             return ended
     if to_bundle is not None or release.kind is not ReleaseKind.ROLLBACK:
         return None
@@ -224,9 +296,16 @@ def _trial(
     live: LiveRow, *, leaves: ReleaseRef | None, to_bundle: BundleRef | None
 ) -> ReleaseRef | None:
     """Return what on trial is to be taken back; None if the live release is to be left."""
-    if leaves is not None:
-        return leaves if leaves in live.trials else None
-    return live.canary if to_bundle is None else None
+    to_live = to_bundle in {None, live.bundle}
+    if leaves is None:
+        return live.canary if to_live else None
+    if leaves in live.trials and not to_live:
+        problem = (
+            f"{leaves} is on trial: taken back, {live.bundle} serves; name the live release, "
+            f"{live.release}, to go from both to {to_bundle}"
+        )
+        raise InvalidRequestError([("to_bundle", problem)])
+    return leaves if leaves in live.trials else None
 
 
 def _plan_end_trial(around: Surroundings, *, live: Release, trial: Release) -> PlannedRollback:
