@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.live import live_bundle
-from trilock.client._answers import Answer, Answers, watcher_name
-from trilock.client._reports import Reports
+from trilock.client._resolver.answers import Answer, Answers, watcher_name
+from trilock.client._resolver.reports import Reports
 from trilock.client.errors import InvalidError, TrilockError, UnavailableError
 from trilock.v1.fleet_service_pb2 import ReportServingResponse
 

@@ -1,4 +1,4 @@
-from trilock.client._backoff import Backoff
+from trilock.client._transport.backoff import Backoff
 
 
 def test_it_doubles_up_to_a_bound_and_begins_anew() -> None:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from tests.server.rpc.conftest import Certificates
 from tests.support.fake_server import SERVICES, FakeServer, RefusedError
 from trilock.client import Client, errors
-from trilock.client._channel import READS
+from trilock.client._transport.channel import READS
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest, GetServerInfoResponse
 from trilock.v1.feature_service_pb2 import (
     MaterializeFeaturesRequest,

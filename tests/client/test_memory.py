@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.live import ALIAS, live_bundle
-from trilock.client._memory import Freshness, Memory
-from trilock.client._watch import Message
+from trilock.client._resolver.memory import Freshness, Memory
+from trilock.client._resolver.watch import Message
 from trilock.client.errors import (
     DeadlineError,
     InvalidError,

@@ -303,7 +303,7 @@ def test_a_model_that_is_not_the_recorded_one_never_serves(
 def test_a_standby_is_looked_at_again_before_it_serves(
     trilock: FakeTrilock, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trilock.client._slot._FRESH_S", 0.0)
+    monkeypatch.setattr("trilock.client._slot.slot._FRESH_S", 0.0)
     loads, told = Loads(), Told()
     trilock.release("delay", model_version="1")
     with ModelSlot(resolver, loads, on_refused=told.on_refused, on_serving=told.on_serving) as slot:
@@ -345,8 +345,8 @@ def test_a_rollback_does_not_wait_for_a_registry_that_is_down(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("trilock.client._slot._FRESH_S", 0.0)
-    monkeypatch.setattr("trilock.client._slot._LOOK_S", 0.2)
+    monkeypatch.setattr("trilock.client._slot.slot._FRESH_S", 0.0)
+    monkeypatch.setattr("trilock.client._slot.slot._LOOK_S", 0.2)
     end, told = threading.Event(), Told()
 
     def load(bundle: ServingBundle) -> Undecided:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.live import ALIAS, live_message
-from trilock.client._memory import Freshness, Memory
-from trilock.client._stale import MaxStale
-from trilock.client._watch import Message
+from trilock.client._resolver.memory import Freshness, Memory
+from trilock.client._resolver.stale import MaxStale
+from trilock.client._resolver.watch import Message
 from trilock.client.errors import InvalidError, StaleError
 from trilock.client.live import LiveBundle
 
@@ -147,7 +147,7 @@ def test_a_clock_that_went_back_makes_no_old_bundle_young(tmp_path: Path) -> Non
 def test_what_a_newer_client_left_on_disk_is_ignored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from trilock.client._cache import digest_of  # noqa: PLC0415 - for this one
+    from trilock.client._resolver.cache import digest_of  # noqa: PLC0415 - for this one
 
     memory(None, clock=Clock(), cache_dir=tmp_path)
     path = tmp_path / "models.delay.aliases.production.trilock.json"

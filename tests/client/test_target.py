@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from trilock.client._target import find_target
+from trilock.client._transport.target import find_target
 from trilock.client.errors import InvalidError
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.live import ALIAS, live_bundle
-from trilock.client._watch import Message, OutOfStepError, Position, Watch
+from trilock.client._resolver.watch import Message, OutOfStepError, Position, Watch
 from trilock.client.live import LiveBundle
 
 CANARY = "models/delay/aliases/canary"

@@ -19,7 +19,7 @@ from trilock.cli.output import clean, say, words
 from trilock.cli.plain import enum_name, moment
 from trilock.cli.session import Session
 from trilock.cli.words import when
-from trilock.client._backoff import Backoff
+from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import UnavailableError
 from trilock.v1.operation_pb2 import Operation, OperationState
 from trilock.v1.operation_service_pb2 import WaitOperationRequest

@@ -8,19 +8,19 @@ ModelSlot, AsyncModelSlot  the live model with its features, loaded, proven and 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from trilock.client._blocking import Client
-from trilock.client._memory import Freshness, Health
-from trilock.client._resolver import Resolver
+from trilock.client._resolver.blocking import Resolver
+from trilock.client._resolver.memory import Freshness, Health
+from trilock.client._transport.blocking import Client
 from trilock.client.errors import TrilockError
 from trilock.client.live import LiveBundle, ServingBundle
 
 if TYPE_CHECKING:
-    from trilock.client._async import AsyncClient
-    from trilock.client._async_resolver import AsyncResolver
-    from trilock.client._async_slot import AsyncModelSlot
-    from trilock.client._contract import BundleContract
-    from trilock.client._model_slot import ModelSlot
-    from trilock.client._served import Refusal, Served, SlotHealth, SlotReport, Standby
+    from trilock.client._resolver.asynchronous import AsyncResolver
+    from trilock.client._resolver.contract import BundleContract
+    from trilock.client._slot.asynchronous import AsyncModelSlot
+    from trilock.client._slot.blocking import ModelSlot
+    from trilock.client._slot.served import Refusal, Served, SlotHealth, SlotReport, Standby
+    from trilock.client._transport.asynchronous import AsyncClient
 
 __all__ = [
     "AsyncClient",
@@ -45,16 +45,16 @@ __all__ = [
 # Imported on first use: asyncio and grpc.aio cost a blocking process as much again
 # as all the rest, and a command line needs no slot.
 _LATE: Final = {
-    "AsyncClient": "_async",
-    "AsyncModelSlot": "_async_slot",
-    "AsyncResolver": "_async_resolver",
-    "BundleContract": "_contract",
-    "ModelSlot": "_model_slot",
-    "Refusal": "_served",
-    "Served": "_served",
-    "SlotHealth": "_served",
-    "SlotReport": "_served",
-    "Standby": "_served",
+    "AsyncClient": "_transport.asynchronous",
+    "AsyncModelSlot": "_slot.asynchronous",
+    "AsyncResolver": "_resolver.asynchronous",
+    "BundleContract": "_resolver.contract",
+    "ModelSlot": "_slot.blocking",
+    "Refusal": "_slot.served",
+    "Served": "_slot.served",
+    "SlotHealth": "_slot.served",
+    "SlotReport": "_slot.served",
+    "Standby": "_slot.served",
 }
 
 

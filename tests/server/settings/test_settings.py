@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from trilock.client._memory import SILENCE_S
+from trilock.client._resolver.memory import SILENCE_S
 from trilock.server.connections import SettingsConnections
 from trilock.server.domain.access import Role
 from trilock.server.domain.names import AliasRef, alias_name, model_name

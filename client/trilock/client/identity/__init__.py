@@ -20,7 +20,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from trilock.client._served import Served
+from trilock.client._slot.served import Served
 from trilock.client.errors import TrilockError
 from trilock.client.live import LiveBundle, ServingBundle
 

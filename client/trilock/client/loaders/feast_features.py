@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from trilock.client._contract import BundleContract
+from trilock.client._resolver.contract import BundleContract
 from trilock.client.errors import ContractError
 from trilock.client.live import ServingBundle
 from trilock.compat import FeatureSet, RawObject, parse_features

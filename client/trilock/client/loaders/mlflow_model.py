@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from trilock.client._contract import BundleContract
+from trilock.client._resolver.contract import BundleContract
 from trilock.client.errors import ContractError
 from trilock.client.live import ServingBundle
 

@@ -3,7 +3,7 @@
 Needs the extra `sinks` for PostgreSQL; SQLite needs nothing.
 """
 
-from trilock.client._sink import quarantine_of
+from trilock.client._resolver.sink import quarantine_of
 from trilock.client.errors import WriterFencedError
 from trilock.client.sinks.async_writer import AsyncSinkWriter
 from trilock.client.sinks.errors import (

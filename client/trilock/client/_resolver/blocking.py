@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from trilock.client._answers import watcher_name
-from trilock.client._blocking import Client
-from trilock.client._memory import STREAM_S, Memory, OnChange
-from trilock.client._sink import sink_writer
-from trilock.client._stale import MaxStale
-from trilock.client._watch_proto import read_message, watch_request
+from trilock.client._resolver.answers import watcher_name
+from trilock.client._resolver.memory import STREAM_S, Memory, OnChange
+from trilock.client._resolver.sink import sink_writer
+from trilock.client._resolver.stale import MaxStale
+from trilock.client._resolver.watch_proto import read_message, watch_request
+from trilock.client._transport.blocking import Client
 from trilock.client.errors import TrilockError
 from trilock.client.live import LiveBundle, ServingBundle
 
 if TYPE_CHECKING:
-    from trilock.client._contract import BundleContract
+    from trilock.client._resolver.contract import BundleContract
     from trilock.client.sinks import SinkWriter
 
 
@@ -129,7 +129,7 @@ class Resolver(Memory):
             UnavailableError: It did not tell in time.
         """
         # Imported here: a process without a slot never asks.
-        from trilock.client._contract import BundleContract, contract_questions  # noqa: PLC0415
+        from trilock.client._resolver.contract import BundleContract, contract_questions  # noqa: PLC0415
 
         ask_bundle, ask_schema = contract_questions(bundle)
         found = self._client.bundles.GetBundle(ask_bundle, timeout=timeout).bundle
@@ -214,7 +214,7 @@ class Resolver(Memory):
     def _report(self) -> None:
         """Tell the server what is served, until `close`."""
         # Imported here: who only reads a live bundle from disk need not wait for it.
-        from trilock.client._reports import CALL_S, LEAVE_S, Reports  # noqa: PLC0415
+        from trilock.client._resolver.reports import CALL_S, LEAVE_S, Reports  # noqa: PLC0415
 
         reports = Reports(self._answers, watcher=self.watcher, clock=time.monotonic)
         while not (self._closing.is_set() or reports.over):

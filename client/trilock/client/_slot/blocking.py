@@ -1,4 +1,4 @@
-"""The blocking slot; see `_slot` for what it promises."""
+"""The blocking slot; see `slot` for what it promises."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
-from trilock.client._candidate import Recipe
-from trilock.client._contract import Contracts
-from trilock.client._resolver import Resolver
-from trilock.client._served import OnRefused, OnServing, Standby
-from trilock.client._slot import Slot
+from trilock.client._resolver.blocking import Resolver
+from trilock.client._resolver.contract import Contracts
+from trilock.client._slot.candidate import Recipe
+from trilock.client._slot.served import OnRefused, OnServing, Standby
+from trilock.client._slot.slot import Slot
 from trilock.client.live import ServingBundle
 
 M = TypeVar("M")

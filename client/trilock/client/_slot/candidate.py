@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
-from trilock.client._backoff import Backoff
-from trilock.client._contract import BundleContract
+from trilock.client._resolver.contract import BundleContract
+from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import ContractError
 from trilock.client.live import ServingBundle
 

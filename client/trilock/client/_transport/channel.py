@@ -5,7 +5,7 @@ from typing import Final
 
 import grpc
 
-from trilock.client._target import Target
+from trilock.client._transport.target import Target
 
 READS: Final = (
     ("AdminService", "GetServerInfo", "ListTokens"),

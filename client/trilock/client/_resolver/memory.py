@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from trilock.client._answers import MAX_REFUSAL, Answer, Answers
-from trilock.client._backoff import Backoff
-from trilock.client._cache import DiskCache
-from trilock.client._stale import MaxStale, StaleLimits
-from trilock.client._watch import NOWHERE, Message, OutOfStepError, Position, Watch
+from trilock.client._resolver.answers import MAX_REFUSAL, Answer, Answers
+from trilock.client._resolver.cache import DiskCache
+from trilock.client._resolver.stale import MaxStale, StaleLimits
+from trilock.client._resolver.watch import NOWHERE, Message, OutOfStepError, Position, Watch
+from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import (
     DeadlineError,
     InvalidError,

@@ -11,13 +11,13 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from trilock.client._answers import watcher_name
-from trilock.client._async import AsyncClient
-from trilock.client._contract import BundleContract, contract_questions
-from trilock.client._memory import STREAM_S, Memory, OnChange
-from trilock.client._reports import CALL_S, LEAVE_S, Reports
-from trilock.client._stale import MaxStale
-from trilock.client._watch_proto import read_message, watch_request
+from trilock.client._resolver.answers import watcher_name
+from trilock.client._resolver.contract import BundleContract, contract_questions
+from trilock.client._resolver.memory import STREAM_S, Memory, OnChange
+from trilock.client._resolver.reports import CALL_S, LEAVE_S, Reports
+from trilock.client._resolver.stale import MaxStale
+from trilock.client._resolver.watch_proto import read_message, watch_request
+from trilock.client._transport.asynchronous import AsyncClient
 from trilock.client.errors import TrilockError
 from trilock.client.live import ServingBundle
 

@@ -6,8 +6,8 @@ Blocking and async resolvers share it; each has its own way to wait and to call.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from trilock.client._answers import RENEW, Answer, Answers
-from trilock.client._backoff import Backoff
+from trilock.client._resolver.answers import RENEW, Answer, Answers
+from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import TrilockError, UnavailableError
 from trilock.v1.fleet_service_pb2 import (
     Acknowledgement,

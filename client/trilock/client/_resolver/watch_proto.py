@@ -1,6 +1,6 @@
-"""Between the messages of Watch and the values of `_watch`: pure."""
+"""Between the messages of Watch and the values of `watch`: pure."""
 
-from trilock.client._watch import Message, Watch
+from trilock.client._resolver.watch import Message, Watch
 from trilock.client.live import LiveBundle
 from trilock.v1.serving_service_pb2 import WatchRequest, WatchResponse
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import grpc
 
-from trilock.client import _channel
-from trilock.client._status import to_error
-from trilock.client._target import Target, find_target
+from trilock.client._transport import channel
+from trilock.client._transport.status import to_error
+from trilock.client._transport.target import Target, find_target
 
 if TYPE_CHECKING:
     from trilock.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -79,11 +79,11 @@ class Client:
             cert_file=cert_file,
             key_file=key_file,
         )
-        credentials = _channel.credentials(target)
+        credentials = channel.credentials(target)
         if credentials is None:
-            bare = grpc.insecure_channel(target.address, _channel.options())
+            bare = grpc.insecure_channel(target.address, channel.options())
         else:
-            bare = grpc.secure_channel(target.address, credentials, _channel.options())
+            bare = grpc.secure_channel(target.address, credentials, channel.options())
         self._channel = grpc.intercept_channel(bare, _Interceptor(target, timeout=timeout))
         self.address = target.address
 
@@ -184,7 +184,7 @@ class _Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInter
 
     def __init__(self, target: Target, *, timeout: float) -> None:
         self._address = target.address
-        self._metadata = _channel.authorization(target)
+        self._metadata = channel.authorization(target)
         self._timeout = timeout
 
     # grpc's stubs want these methods to be generic over types that only they can name.
@@ -195,7 +195,7 @@ class _Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInter
         request: object,
     ) -> Any:  # noqa: ANN401
         """Call, and raise what failed. `.future()` raises grpc's own errors instead."""
-        timeout = _channel.deadline(
+        timeout = channel.deadline(
             client_call_details.method, asked=client_call_details.timeout, default=self._timeout
         )
         outcome = continuation(self._details(client_call_details, timeout=timeout), request)

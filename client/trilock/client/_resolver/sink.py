@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trilock.client.errors import InvalidError
 
 if TYPE_CHECKING:
-    from trilock.client._blocking import Client
+    from trilock.client._transport.blocking import Client
     from trilock.client.live import LiveBundle
     from trilock.client.sinks import SinkWriter
     from trilock.v1.receipt_pb2 import Receipt

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import grpc
 import grpc.aio
 
-from trilock.client import _channel
-from trilock.client._status import to_error
-from trilock.client._target import Target, find_target
+from trilock.client._transport import channel
+from trilock.client._transport.status import to_error
+from trilock.client._transport.target import Target, find_target
 
 if TYPE_CHECKING:
     from trilock.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
@@ -59,15 +59,15 @@ class AsyncClient:
             cert_file=cert_file,
             key_file=key_file,
         )
-        credentials = _channel.credentials(target)
+        credentials = channel.credentials(target)
         interceptors = (_UnaryInterceptor(target, timeout=timeout), _StreamInterceptor(target))
         if credentials is None:
             self._channel = grpc.aio.insecure_channel(
-                target.address, _channel.options(), interceptors=interceptors
+                target.address, channel.options(), interceptors=interceptors
             )
         else:
             self._channel = grpc.aio.secure_channel(
-                target.address, credentials, _channel.options(), interceptors=interceptors
+                target.address, credentials, channel.options(), interceptors=interceptors
             )
         self.address = target.address
 
@@ -172,7 +172,7 @@ class _UnaryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
 
     def __init__(self, target: Target, *, timeout: float) -> None:
         self._address = target.address
-        self._metadata = _channel.authorization(target)
+        self._metadata = channel.authorization(target)
         self._timeout = timeout
 
     async def intercept_unary_unary(
@@ -184,7 +184,7 @@ class _UnaryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         """Call, and raise what failed."""
         # grpc.aio hands out bytes, whatever its types say.
         method = cast("bytes | str", client_call_details.method)
-        timeout = _channel.deadline(
+        timeout = channel.deadline(
             method.decode() if isinstance(method, bytes) else method,
             asked=client_call_details.timeout,
             default=self._timeout,
@@ -203,7 +203,7 @@ class _StreamInterceptor(grpc.aio.UnaryStreamClientInterceptor):
 
     def __init__(self, target: Target) -> None:
         self._address = target.address
-        self._metadata = _channel.authorization(target)
+        self._metadata = channel.authorization(target)
 
     async def intercept_unary_stream(
         self,

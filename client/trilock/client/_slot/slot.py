@@ -18,10 +18,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
-from trilock.client._candidate import Candidate, Pair, Phase, Recipe
-from trilock.client._contract import Contracts, content_of
-from trilock.client._memory import Freshness, Memory
-from trilock.client._served import (
+from trilock.client._resolver.contract import Contracts, content_of
+from trilock.client._resolver.memory import Freshness, Memory
+from trilock.client._slot.candidate import Candidate, Pair, Phase, Recipe
+from trilock.client._slot.served import (
     OnRefused,
     OnServing,
     Refusal,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
-from trilock.client._async_resolver import AsyncResolver
-from trilock.client._candidate import Recipe
-from trilock.client._contract import BundleContract, Contracts
-from trilock.client._model_slot import nothing
-from trilock.client._served import OnRefused, OnServing, Standby
-from trilock.client._slot import Slot
+from trilock.client._resolver.asynchronous import AsyncResolver
+from trilock.client._resolver.contract import BundleContract, Contracts
+from trilock.client._slot.blocking import nothing
+from trilock.client._slot.candidate import Recipe
+from trilock.client._slot.served import OnRefused, OnServing, Standby
+from trilock.client._slot.slot import Slot
 from trilock.client.live import ServingBundle
 
 M = TypeVar("M")

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from trilock.client._cache import digest_of, replace_file
+from trilock.client._resolver.cache import digest_of, replace_file
 from trilock.client.errors import ContractError
 from trilock.client.live import ServingBundle, plain_struct
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from trilock.client._memory import Freshness
+from trilock.client._resolver.memory import Freshness
 from trilock.client.live import LiveBundle, ServingBundle
 
 M = TypeVar("M")

@@ -1,0 +1,1 @@
+"""What is loaded: the live bundle's model and features, proven, with its standby."""

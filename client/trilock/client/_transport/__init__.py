@@ -1,0 +1,1 @@
+"""How trilock is called: one channel, its credentials, every service, typed errors."""
