@@ -33,6 +33,7 @@ def test_a_shadow_gets_a_copy(server: FakeServer, trilock: Trilock) -> None:
     run = trilock("promote", "3", "--shadow")
 
     assert "bundle 3 gets a copy of the requests of delay@production" in run.out
+    assert run.err.endswith("next: trilock rollback delay@production --shadow\n")
     (request,) = server.requests("ReleaseService.Promote")
     assert (request.canary_percent, request.shadow) == (0, True)
 

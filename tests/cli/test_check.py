@@ -155,6 +155,20 @@ def test_a_promotion_is_planned(server: FakeServer, trilock: Trilock) -> None:
     assert run.err == "next: trilock promote delay/2 delay@production --plan p1\n"
 
 
+def test_what_makes_a_plan_what_it_is_is_said_again_with_its_id(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    server.answer("ReleaseService.PlanPromotion", PlanPromotionResponse(plan=plan(report=WARNINGS)))
+    window = ("--features-from", "2013-12-01", "--features-to", "2013-12-08")
+
+    run = trilock("plan", "promote", "2", "delay", *window, "--accept-window", "it is night")
+
+    assert run.err == (
+        "next: trilock promote 2 delay@production --features-from 2013-12-01 "
+        "--features-to 2013-12-08 --accept-window 'it is night' --plan p1\n"
+    )
+
+
 def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
     server: FakeServer, trilock: Trilock
 ) -> None:

@@ -38,6 +38,29 @@ def look(served: Served) -> None:
     DriftWatcher(served.world.database, served.world, interval=60).look()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "history dealy",
+        "aliases dealy",
+        "bundles dealy",
+        "drift dealy",
+        "operations list dealy",
+        "features list dealy",
+        "features materialize dealy",
+        "sinks list dealy",
+        "sinks purge dealy",
+        "waivers list dealy",
+        "policy history dealy",
+    ],
+)
+def test_a_misspelt_model_is_no_empty_list(trilock: Trilock, command: str) -> None:
+    run = trilock(*command.split())
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "error: no model 'dealy' in the server's settings; there is: delay\n"
+
+
 def test_a_bundle_is_held_and_let_go(served: Served, trilock: Trilock) -> None:
     served.world.record(variant="scaled")
 

@@ -102,6 +102,21 @@ def test_a_bundle_and_an_alias_that_name_no_model_are_of_the_only_one() -> None:
         ONE.placed("17", "a/b")
 
 
+def test_a_model_that_is_not_there_is_said_to_be_none() -> None:
+    names = Names(lambda: ["delay", "fare"])
+
+    names.require(None)
+    names.require("")
+    names.require("fare")
+    names.require("models/delay/aliases/production")
+    with pytest.raises(
+        UsageError, match=r"^no model 'dealy' in the server's settings; there is: delay, fare$"
+    ):
+        names.require("dealy")
+    with pytest.raises(UsageError, match="no model 'dealy'"):
+        names.require("models/dealy/aliases/production")
+
+
 def test_without_models_the_settings_are_named() -> None:
     with pytest.raises(UsageError, match=r"no model; add one to trilock\.toml"):
         Names(list).alias(None)

@@ -108,6 +108,32 @@ def test_after_a_canary_was_taken_back_pressing_again_does_nothing(
     assert [one.validate_only for one in asked] == [True]
 
 
+def test_that_nobody_knows_what_was_done_before_stops_nothing(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    server.answer(
+        "OperationService.ListOperations",
+        RefusedError(code=grpc.StatusCode.PERMISSION_DENIED, message="no right to"),
+    )
+
+    assert trilock("rollback", "--yes").code == 0
+    assert len(server.requests("ReleaseService.RollBack")) == 1
+
+
+def test_a_canary_is_taken_back_although_what_is_live_was_restored_a_moment_ago(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    found = alias(release(3, bundle=1, rollback=True, since=ago(seconds=40)))
+    found.canary.CopyFrom(release(4, bundle=2))
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=found))
+
+    assert trilock("rollback", "--yes").code == 0
+
+    (asked,) = server.requests("ReleaseService.RollBack")
+    assert not asked.validate_only
+    assert len(server.requests("ReleaseService.PlanRollback")) == 1
+
+
 def test_a_shadow_is_ended_by_one_option(server: FakeServer, trilock: Trilock) -> None:
     live, shadow = release(2, bundle=2), release(3, bundle=4, state=SHADOW)
     found = alias(live)

@@ -53,6 +53,26 @@ class Names:
             raise UsageError("the server's settings have no model; add one to trilock.toml")
         raise UsageError(f"which model? say one of: {', '.join(self._models)}")
 
+    def require(self, text: str | None) -> None:
+        """Do nothing if the server's settings have the model that *text* names, if it does.
+
+        A list of what a misspelt model has is empty, which reads like good news.
+
+        Args:
+            text: A model, or the full name of what is a model's; empty for none.
+
+        Raises:
+            UsageError: They do not.
+        """
+        if not text:
+            return
+        model = text.split("/")[1] if text.startswith("models/") else text
+        if self._models is None:
+            self._models = self._ask()
+        if model not in self._models:
+            known = ", ".join(self._models) or "none"
+            raise UsageError(f"no model {model!r} in the server's settings; there is: {known}")
+
     def alias(self, text: str | None, *, model: str | None = None) -> str:
         """Return the full name of the alias that *text* spells.
 

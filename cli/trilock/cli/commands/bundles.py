@@ -122,6 +122,8 @@ def bundles(
             return
         request = ListBundlesRequest(model=what or "")
         found = pages(session.client.bundles.ListBundles, request, items="bundles", limit=limit)
+        if not found:
+            session.names.require(what)
     if output is Format.JSON:
         write_json([plain(bundle) for bundle in found])
         return

@@ -52,6 +52,8 @@ def drift(
         )
         call = session.client.drifts.ListDrifts
         found: list[Drift] = pages(call, request, items="drifts", limit=limit)
+        if not found:
+            session.names.require(request.alias)
     if output is Format.JSON:
         write_json([plain(one) for one in found])
         return

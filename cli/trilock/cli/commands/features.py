@@ -108,6 +108,8 @@ def list_features(
             items="feature_projects",
             limit=limit,
         )
+        if not projects:
+            session.names.require(model)
     _write_projects(projects, output=output)
 
 
@@ -148,6 +150,8 @@ def materialize(
                 if response.progress:
                     say(clean(f"{response.project}: {response.progress}"))
                 filled += [(response.project, view) for view in response.views]
+            if not filled:
+                session.names.require(model)
         except TrilockError:
             if filled:  # that was filled, whatever else failed
                 _write_filled(filled, output=output)

@@ -56,6 +56,8 @@ def list_operations(
         )
         call = session.client.operations.ListOperations
         found: list[Operation] = pages(call, request, items="operations", limit=limit)
+        if not found:
+            session.names.require(request.alias)
     if output is Format.JSON:
         write_json([plain(operation) for operation in found])
         return

@@ -1,5 +1,6 @@
 """plan promote, plan rollback: what would be done, without doing it."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -74,7 +75,11 @@ def promote(
         raise CommandError(
             f"promote would be refused: {refusal.message}", code=exit_for_reason(refusal.reason)
         )
+    # The plan's id says all of this, so a promotion without it would be another plan.
     also = "".join(f" --with {text}" for text in together or [])
+    also += f" --features-from {features_from}" if features_from else ""
+    also += f" --features-to {features_to}" if features_to else ""
+    also += f" --accept-window {shlex.quote(accept_window)}" if accept_window else ""
     short, told = short_alias(request.alias), bundle if only is None else last(name)
     say(f"next: trilock promote {told} {short}{also} --plan {response.plan.id}")
 

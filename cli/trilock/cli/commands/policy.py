@@ -181,6 +181,8 @@ def history(
         request = ListPoliciesRequest(alias=session.names.alias(alias))
         call = session.client.policies.ListPolicies
         found: list[Policy] = pages(call, request, items="policies", limit=limit)
+        if not found:
+            session.names.require(request.alias)
     if output is Format.JSON:
         write_json([plain(policy) for policy in found])
         return

@@ -155,7 +155,7 @@ def promote(
         short = short_alias(alias_)
         go_on = "" if shadow else f"trilock finalize {short}, or "
         go_on = f"trilock advance PERCENT {short}, or " if canary else go_on
-        say(f"next: {go_on}trilock rollback {short}")
+        say(f"next: {go_on}trilock rollback {short}{' --shadow' if shadow else ''}")
 
 
 def advance(

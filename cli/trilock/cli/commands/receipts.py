@@ -151,6 +151,8 @@ def purge(
         if older_than is not None:
             request.older_than.CopyFrom(Duration(seconds=round(older_than * 86_400)))
         purged = session.client.sinks.PurgeReceipts(request).purged
+        if not purged:
+            session.names.require(model)
     if output is Format.JSON:
         write_json([plain(each) for each in purged])
     else:

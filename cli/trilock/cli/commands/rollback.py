@@ -24,6 +24,7 @@ from trilock.cli.reporting import Command
 from trilock.cli.session import Session, connected, local_session, new_request_id
 from trilock.cli.waiting import Followed, InterruptedWaitError, StillRunningError
 from trilock.cli.words import count, fleet_time, last, when
+from trilock.client.errors import TrilockError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import ListOperationsRequest
 from trilock.v1.release_pb2 import Alias, Release, ReleaseKind, ReleaseState
@@ -131,6 +132,8 @@ def rollback(
 
 def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:
     """Say who rolled *alias* back a moment ago, if the server says that somebody did."""
+    if alias.HasField("canary"):
+        return False  # it came after whatever was done before, and is taken back now
     live, name = alias.live, alias.name
     if alias.HasField("canary"):
         return False  # whatever was done before it began, that one is taken back now
@@ -166,7 +169,10 @@ def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:
 
 def _newest_took_back_a_trial(session: Session, alias: Alias) -> bool:
     request = ListOperationsRequest(alias=alias.name, page_size=1)
-    newest = session.client.operations.ListOperations(request).operations
+    try:
+        newest = session.client.operations.ListOperations(request).operations
+    except TrilockError:  # it is only asked to spare a second plan: no reason not to roll back
+        return False
     return any(one.kind == "ROLL_BACK" and not one.release for one in newest)
 
 

@@ -85,6 +85,8 @@ def list_sinks(
     with connected(context) as session:
         request = ListSinksRequest(model=model or "")
         found: list[Sink] = pages(session.client.sinks.ListSinks, request, items="sinks")
+        if not found:
+            session.names.require(model)
     if output is Format.JSON:
         write_json([plain(sink) for sink in found])
         return

@@ -76,6 +76,8 @@ def history(
         call = session.client.releases.ListReleases
         request = ListReleasesRequest(alias=name)
         found: list[Release] = pages(call, request, items="releases", limit=limit)
+        if not found:
+            session.names.require(name)
     if output is Format.JSON:
         write_json([plain(release) for release in found])
         return
@@ -90,6 +92,8 @@ def aliases(
     """List aliases with what is live on them."""
     with connected(context) as session:
         found = _list_aliases(session, model or "", limit=None)
+        if not found:
+            session.names.require(model)
     if output is Format.JSON:
         write_json([plain(alias) for alias in found])
         return

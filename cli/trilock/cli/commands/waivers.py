@@ -89,6 +89,8 @@ def list_waivers(
         request = ListWaiversRequest(model=model or "", show_ended=ended)
         call = session.client.policies.ListWaivers
         found: list[RecordedWaiver] = pages(call, request, items="waivers", limit=limit)
+        if not found:
+            session.names.require(model)
     if output is Format.JSON:
         write_json([plain(waiver) for waiver in found])
         return

@@ -210,7 +210,8 @@ class HeldError(PreconditionError):
 
     def __init__(self, *, resource: str, why: str, who: str) -> None:
         super().__init__(
-            f"{resource} is on hold since {who} recorded: {why}; lift it with `trilock unhold`",
+            f"{resource} is on hold since {who} recorded: {why}; "
+            f"lift it with `trilock unhold {resource} --reason WHY`",
             resource=resource,
             why=why,
             who=who,

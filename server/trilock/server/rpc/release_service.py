@@ -96,7 +96,7 @@ class ReleaseService(Service, release_service_pb2_grpc.ReleaseServiceServicer):
         return release_service_pb2.PlanRollbackResponse(
             plan=plan_to_proto(
                 planned.plan,
-                from_bundle=planned.leaves.bundle,
+                from_bundle=described.serves,
                 to_bundle=target.bundle,
                 changes=described.changes,
                 not_undone=described.not_undone,

@@ -52,7 +52,7 @@ def get_sink(session: Session, ref: SinkRef) -> Sink:
     """
     row = session.get(SinkRow, (ref.model, ref.sink))
     if row is None:
-        raise NotFoundError(str(ref), hint="`trilock sinks` lists the sinks")
+        raise NotFoundError(str(ref), hint="`trilock sinks list` lists the sinks")
     return _to_domain(row)
 
 

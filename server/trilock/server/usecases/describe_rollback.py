@@ -27,6 +27,8 @@ class DescribedRollback:
     """A planned rollback, and what it means."""
 
     planned: PlannedRollback
+    serves: BundleRef | None
+    """What readers are served until it switches; None if nothing switches for them."""
     changes: tuple[Change, ...]
     sinks: tuple[ReleaseSink, ...]
     """What became of the writes of the release that is left: they go to quarantine."""
@@ -56,11 +58,14 @@ def describe_rollback(
         after = get_bundle(session, planned.target.bundle)
         around = surroundings(runtime, session, alias)
     between = middle(runtime, around, before=before, after=after)
+    # A shadow served nobody.
+    is_shadow = planned.leaves.state is ReleaseState.SHADOW
     with runtime.database.read() as session:
         return DescribedRollback(
             planned=planned,
+            serves=None if is_shadow else planned.leaves.bundle,
             middle=between,
-            changes=changes(before, after),
+            changes=() if is_shadow else changes(before, after),
             sinks=tuple(list_release_sinks(session, planned.leaves.ref)),
             not_undone=not_undone(
                 planned.leaves,

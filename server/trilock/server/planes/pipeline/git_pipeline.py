@@ -196,7 +196,7 @@ class GitPipeline:
         kind = self._git.kind(revision)
         if kind == "commit":
             return
-        hint = f"it is a {kind}" if kind else ""
+        hint = f"it is a {kind}" if kind else "fetch it into that clone, or name one that it has"
         if kind is None and self._git.is_shallow():
             hint = "the clone is shallow and may lack it; run `git fetch --unshallow`"
         raise NotFoundError(f"commit {revision} in {self._name}", hint=hint)
