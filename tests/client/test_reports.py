@@ -95,7 +95,7 @@ def test_who_loads_models_answers_for_itself(served: Served, client: Client) -> 
 def test_nothing_is_told_by_who_only_looks(served: Served, client: Client) -> None:
     with Resolver(client, ["delay"], reports=False) as resolver:
         assert resolver.wait_ready(DEADLINE)
-    assert watchers(served).fleet.watchers == 0
+    until(served, lambda fleet: fleet.watchers == 0)
 
 
 def test_acknowledging_what_is_not_known(client: Client) -> None:
@@ -142,4 +142,4 @@ def test_an_async_resolver_does_the_same(served: Served) -> None:
         await client.close()
 
     asyncio.run(serve())
-    assert watchers(served).fleet.watchers == 0
+    until(served, lambda fleet: fleet.watchers == 0)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -27,7 +27,12 @@ from tests.crash.real_scenarios import SCENARIOS
 from tests.support.feast_repo import import_feast
 from trilock.server.planes.mlflow.runtime import import_mlflow
 
+Place = tuple[Ground, str]
+"""A scenario on one of the databases."""
+
 _TRIPLE: Final = 3
+_SAMPLED: Final = 6
+"""Scenarios that a sample is drawn from: to find the sites takes longer than to kill at some."""
 
 
 class Tally:
@@ -81,15 +86,14 @@ def _outcome(told: str) -> Outcome:
     return Outcome(sites=tuple(found["sites"]), violations=tuple(found["violations"]))
 
 
-def discover(
-    grounds: Sequence[Ground], scenarios: Sequence[str], tally: Tally
-) -> dict[tuple[str, str], int]:
-    """Perform every scenario without a kill; return how many sites it has on each database."""
+def discover(places: Sequence[Place], tally: Tally) -> dict[Place, int]:
+    """Perform every scenario without a kill; return how many sites it has."""
     found = {}
-    jobs = [(ground, Run(scenario=name, kills=())) for ground in grounds for name in scenarios]
+    jobs = [(ground, Run(scenario=name, kills=())) for ground, name in places]
     for ground, run, outcome in performed(jobs):
         tally.add(ground, run, outcome)
-        found[ground.name, run.scenario] = len(outcome.sites)
+        tally.sites += len(outcome.sites)
+        found[ground, run.scenario] = len(outcome.sites)
         say(f"{ground.name} {run.scenario}: {len(outcome.sites)} sites")
     return found
 
@@ -99,7 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS))
-    parser.add_argument("--sample", type=int, help="kill at this many sites only, from the seed")
+    parser.add_argument(
+        "--sample", type=int, help=f"this many sites only, of {_SAMPLED} scenarios, from the seed"
+    )
     parser.add_argument("--triples", type=int, default=0, help="runs with three kills each")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--kills", help="kill at these sites only: 12 or 12,3,40")
@@ -114,47 +120,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     tally = Tally()
     with ExitStack() as stack:
         grounds = _grounds(options.databases, stack)
+        places = [(ground, name) for ground in grounds for name in options.scenarios]
+        if options.sample is not None:
+            places = dice.sample(places, min(_SAMPLED, len(places)))
         for ground in grounds:
-            prepare(ground)
-        found = discover(grounds, options.scenarios, tally)
-        tally.sites = sum(found.values())
-        every = [
-            (ground, Run(scenario=name, kills=(site,)))
-            for ground in grounds
-            for name in options.scenarios
-            for site in range(1, found[ground.name, name] + 1)
-        ]
-        if options.kills:
-            kills = tuple(map(int, options.kills.split(",")))
-            every = [
-                (ground, Run(scenario=name, kills=kills))
-                for ground in grounds
-                for name in options.scenarios
-            ]
-        elif options.sample is not None:
-            every = dice.sample(every, min(options.sample, len(every)))
-        every += _triples(grounds, options.scenarios, found, options.triples, dice)
-        for ground, run, outcome in performed(every):
+            prepare(ground, [name for where, name in places if where == ground])
+        found = discover(places, tally)
+        for ground, run, outcome in performed(_asked_for(options, found, dice)):
             tally.add(ground, run, outcome)
     say(f"{time.monotonic() - begun:.0f} s")
     say(f"sites={tally.sites} runs={tally.runs} violations={tally.violations}")
     return 1 if tally.violations else 0
 
 
-def _triples(
-    grounds: Sequence[Ground],
-    scenarios: Sequence[str],
-    found: dict[tuple[str, str], int],
-    count: int,
-    dice: random.Random,
+def _asked_for(
+    options: argparse.Namespace, found: Mapping[Place, int], dice: random.Random
 ) -> list[tuple[Ground, Run]]:
-    """Three processes in a row die, each at a site of its own."""
-    drawn = []
-    for _ in range(count):
-        ground, name = dice.choice(grounds), dice.choice(scenarios)
-        kills = tuple(dice.randint(1, found[ground.name, name]) for _ in range(_TRIPLE))
-        drawn.append((ground, Run(scenario=name, kills=kills)))
-    return drawn
+    """Return the runs that the command line asks for."""
+    if options.kills:
+        kills = tuple(map(int, options.kills.split(",")))
+        return [(ground, Run(scenario=name, kills=kills)) for ground, name in found]
+    every = [
+        (ground, Run(scenario=name, kills=(site,)))
+        for (ground, name), sites in found.items()
+        for site in range(1, sites + 1)
+    ]
+    if options.sample is not None:
+        every = dice.sample(every, min(options.sample, len(every)))
+    for _ in range(options.triples):
+        (ground, name), sites = dice.choice(list(found.items()))
+        kills = tuple(dice.randint(1, sites) for _ in range(_TRIPLE))
+        every.append((ground, Run(scenario=name, kills=kills)))
+    return every
 
 
 def _grounds(databases: Sequence[str], stack: ExitStack) -> list[Ground]:

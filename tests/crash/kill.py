@@ -10,7 +10,7 @@ import shutil
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -115,9 +115,15 @@ def _databases(site: Site) -> tuple[str, ...]:
     return tuple(str(make_url(url).database) for url in (site.store_url, site.feast_url))
 
 
-def prepare(ground: Ground) -> None:
-    """Make every beginning, each in a process of its own."""
+def prepare(ground: Ground, scenarios: Sequence[str]) -> None:
+    """Make the beginnings of *scenarios*, each in a process of its own."""
+    wanted: set[str] = set()
+    for name, beginning in reversed(list(BEGINNINGS.items())):
+        if name in wanted or any(SCENARIOS[scenario].begins == name for scenario in scenarios):
+            wanted |= {name, beginning.after or name}
     for name, beginning in BEGINNINGS.items():
+        if name not in wanted:
+            continue
         site = ground.create(name, like=beginning.after)
         problem = in_child(partial(_begin, beginning, site))
         assert problem is None, problem

@@ -18,7 +18,7 @@ from tests.support.values import MODEL
 from tests.support.world import SINK
 from trilock.client.sinks import WriterFencedError
 from trilock.server.domain.names import BundleRef, ReleaseRef
-from trilock.server.domain.operation import Operation, OperationState
+from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.domain.release import ReleaseState
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release
@@ -116,7 +116,12 @@ def abort_early(world: RealWorld, bomb: Bomb, said: Path) -> None:
 
 
 def abort_late(world: RealWorld, bomb: Bomb, said: Path) -> None:
-    _abort(world, world.runtime.journal.list()[0])
+    promotions = [
+        operation
+        for operation in world.runtime.journal.list()
+        if operation.kind is OperationKind.PROMOTE
+    ]
+    _abort(world, promotions[0])
 
 
 def _abort(world: RealWorld, operation: Operation) -> None:
