@@ -204,3 +204,62 @@ def test_threads_that_read_two_projects_never_get_the_definitions_of_the_other(
         "celsius": {("origin", "temp", "temp_distance", 20.0, 40.0)},
         "scaled": {("humidity", "origin", "temp", "temp_distance", 2000.0, 4000.0)},
     }
+
+
+def test_two_refreshes_without_a_read_leave_feast_with_old_definitions_and_not_us(
+    world: SqliteWorld,
+) -> None:
+    """Feast takes a new registry for the one that had its address before."""
+    columns = {"celsius": ["temp"], "scaled": ["humidity", "temp"]}
+    captures = {variant: deployed(world, variant, project=variant) for variant in columns}
+    world.store.deploy(captures["celsius"], project="live", expected=None)
+    fill(world, captures["celsius"], "live")
+    features = load(world, project="live")
+    naive = world.feast("live").registry
+    stale: list[bool] = []
+    ours: list[list[str]] = []
+
+    for variant in ("scaled", "celsius") * 8:
+        naive.get_any_feature_view("weather", "live", allow_cache=True)
+        found = world.store.definition(captures[variant], project="live")
+        world.store.deploy(captures[variant], project="live", expected=found)
+        for _ in range(2):
+            naive.refresh("live")
+            features.verify(contract(world, captures[variant], project="live"))
+        view = naive.get_any_feature_view("weather", "live", allow_cache=True)
+        stale.append(sorted(field.name for field in view.features) != columns[variant])
+        ours.append(sorted(set(row(features)) & {"humidity", "temp"}))
+
+    assert any(stale)
+    assert ours == [columns["scaled"], columns["celsius"]] * 8
+
+
+def test_feast_serves_what_it_has_cached_until_it_is_old_and_we_what_was_verified(
+    world: SqliteWorld,
+) -> None:
+    captures = {v: deployed(world, v, project=v) for v in ("celsius", "scaled")}
+    world.store.deploy(captures["celsius"], project="live", expected=None)
+    features, naive = load(world, project="live"), world.feast("live")
+    naive.get_online_features(features=["weather:temp"], entity_rows=[{"origin": "JFK"}])
+    scaled = captures["scaled"]
+    found = world.store.definition(scaled, project="live")
+    world.store.deploy(scaled, project="live", expected=found)
+
+    with pytest.raises(Exception, match="humidity"):
+        naive.get_online_features(features=["weather:humidity"], entity_rows=[{"origin": "JFK"}])
+    features.verify(contract(world, scaled, project="live"))
+
+    assert "humidity" in row(features)
+
+
+def test_feast_says_nothing_of_a_refresh_that_failed_and_we_do(world: SqliteWorld) -> None:
+    captured = deployed(world, "celsius", project="live")
+    features, naive = load(world, project="live"), world.feast("live").registry
+    world.break_down()
+    for engine in (naive.write_engine, features._registry.read_engine):
+        engine.dispose()
+
+    naive.refresh("live")
+
+    with pytest.raises(Exception, match="unable to open database file"):
+        features.verify(contract(world, captured, project="live"))
