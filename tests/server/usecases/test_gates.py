@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.feast_objects import feast_objects
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import ANN, WINDOW, World, world
 from trilock.server.domain.bundle import Bundle
@@ -108,6 +109,20 @@ def test_an_alias_that_was_moved_while_the_server_was_down_is_a_foreign_edit(w: 
 
     assert (ended.state, ended.error_reason) == (COMPENSATED, "FOREIGN_EDIT")
     assert w.alias() == other
+    assert str(w.live().bundle) == "models/delay/bundles/1"
+
+
+def test_features_that_were_changed_while_the_server_was_down_are_a_foreign_edit(
+    w: World,
+) -> None:
+    bundle = w.record(variant="scaled")
+    operation = w.promote(bundle)
+    drive_and_die(w, operation, "bundle_fits:asked")
+    w.features.apply(bundle.feature_schema.project, feast_objects("rounded"))
+
+    ended = w.settled(operation)
+
+    assert (ended.state, ended.error_reason) == (COMPENSATED, "FOREIGN_EDIT")
     assert str(w.live().bundle) == "models/delay/bundles/1"
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.feast_objects import feast_objects
 from tests.support.values import ALIAS
 from tests.support.world import ANN, World, world
 from trilock.client.sinks import WriterFencedError
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import (
+    ForeignEditError,
     InvalidRequestError,
     NotReadyError,
     StaleEtagError,
@@ -28,7 +30,9 @@ from trilock.server.store.releases import find_release_at, get_release
 from trilock.server.usecases import roll_back as module
 from trilock.server.usecases.abort import abort
 from trilock.server.usecases.advance import advance
+from trilock.server.usecases.reassert import reassert
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
+from trilock.server.watching.drift_watcher import DriftWatcher
 
 
 @pytest.fixture
@@ -257,6 +261,23 @@ def test_a_canary_does_not_go_live_when_what_it_replaces_could_not_be_restored(
     with pytest.raises(NotReadyError, match="which would be the rollback target"):
         step(released, 100)
     assert unchanged(released, before)
+
+
+def test_a_canary_whose_features_somebody_changed_does_not_go_live(
+    released: World, better: Bundle
+) -> None:
+    start(released, better)
+    project = better.feature_schema.project
+    released.features.apply(project, feast_objects("rounded"))
+    before = released.live()
+
+    with pytest.raises(ForeignEditError, match=f"in Feast project {project}"):
+        step(released, 100)
+    assert unchanged(released, before)
+    DriftWatcher(released.database, released, interval=60).look()
+    reassert(released.runtime, alias=ALIAS, reason="ours", principal=ANN)
+    released.settle()
+    assert step(released, 100).state is OperationState.SUCCEEDED
 
 
 def test_rolling_the_live_release_back_ends_what_is_on_trial(

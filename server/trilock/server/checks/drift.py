@@ -173,10 +173,7 @@ class DriftCheck:
         if self._tokens.get(key) == token:
             return None
         found = features.definition(capture, project=project)
-        # Equal code that was applied from another folder has other bytes.
-        if found == capture.definition_digest or _digests(
-            looking.planes, schema, project=project
-        ) == (schema.contract_digest, schema.semantics_digest, schema.docs_digest):
+        if is_as_recorded(looking.planes, schema, project=project, found=found):
             self._tokens[key] = token
             return None
         return Deviation(
@@ -186,6 +183,16 @@ class DriftCheck:
             found="" if found is None else found[:_SHORT],
             changes=features.differences(capture, project=project),
         )
+
+
+def is_as_recorded(
+    planes: Planes, schema: FeatureSchema, *, project: str, found: str | None
+) -> bool:
+    """Return whether *project*, whose definition digest is *found*, defines *schema*."""
+    # Equal code that was applied from another folder has other bytes.
+    return found == schema.capture.definition_digest or _digests(
+        planes, schema, project=project
+    ) == (schema.contract_digest, schema.semantics_digest, schema.docs_digest)
 
 
 def _named(project: str) -> str:

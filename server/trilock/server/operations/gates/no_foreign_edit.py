@@ -1,4 +1,4 @@
-"""Nobody else has moved the model alias that is to follow (I8)."""
+"""Nobody else has moved the model alias that is to follow, or changed the features (I8)."""
 
 from typing import ClassVar
 
@@ -20,11 +20,11 @@ class NoForeignEdit:
         self._connections = connections
 
     def require(self, args: Json) -> None:
-        """Do nothing if the alias is where trilock left it, or where it is to go.
+        """Do nothing if the alias, and the bundle's feature project, are as trilock left them.
 
         Raises:
-            ForeignEditError: Somebody moved it.
-            PlaneUnavailableError: The registry does not answer.
+            ForeignEditError: Somebody moved the one, or changed the other.
+            PlaneUnavailableError: A registry does not answer.
         """
         require_no_foreign_edit(
             self._database,
