@@ -135,8 +135,6 @@ def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:
     if alias.HasField("canary"):
         return False  # it came after whatever was done before, and is taken back now
     live, name = alias.live, alias.name
-    if alias.HasField("canary"):
-        return False  # whatever was done before it began, that one is taken back now
     took_back = _newest_took_back_a_trial(session, alias)
     if live.kind != ReleaseKind.RELEASE_KIND_ROLLBACK and not took_back:
         return False
