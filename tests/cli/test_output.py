@@ -1,9 +1,11 @@
+import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.support.live import live_message
-from trilock.cli.output import clean
+from trilock.cli.output import clean, write_table
 from trilock.cli.plain import plain
 from trilock.cli.words import count, span, when
 from trilock.v1.bundle_pb2 import Bundle
@@ -82,3 +84,60 @@ def test_moments_are_told_both_ways() -> None:
 
 def test_counts() -> None:
     assert (count(1, "row"), count(2000, "row")) == ("1 row", "2,000 rows")
+
+
+class Terminal(io.StringIO):
+    """A terminal; COLUMNS says how wide."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (
+            60,
+            [
+                "alias             reason  change",
+                "delay@production  -       roll back",
+                "fare@production   -       promote",
+            ],
+        ),
+        (
+            30,
+            [
+                "alias             change",
+                "delay@production  roll back",
+                "fare@production   promote",
+            ],
+        ),
+        (
+            22,
+            [
+                "alias   delay@producti",
+                "        on",
+                "change  roll back",
+                "",
+                "alias   fare@productio",
+                "        n",
+                "change  promote",
+            ],
+        ),
+    ],
+)
+def test_a_narrow_terminal_gets_what_it_can_show(
+    *, width: int, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+
+    write_table(
+        ["alias", "reason", "change"],
+        [("delay@production", "-", "roll back"), ("fare@production", "-", "promote")],
+    )
+
+    plain_text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert [line.rstrip() for line in plain_text.splitlines()] == shown

@@ -12,11 +12,15 @@ from enum import StrEnum
 from typing import Any, Final, TextIO
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 _WIDE: Final = 10_000
 """Columns of what is not a terminal: a line is never folded there, so that it can be searched."""
+
+_NOTHING: Final = "-"
+"""What a cell says that has nothing to say."""
 
 
 class Format(StrEnum):
@@ -79,8 +83,35 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table of *rows* under a header."""
-    render(table(columns, rows), sys.stdout)
+    """Write a table of *rows* under a header.
+
+    On a terminal where it would break words, columns that say nothing are left out; if
+    that is not enough, each row is written below the other, a line a cell.
+    """
+    found = [tuple(str(cell) for cell in row) for row in rows]
+    shown, named = table(columns, found), bool(found) and any(columns)
+    if named and not _fits(shown):
+        telling = [at for at, _ in enumerate(columns) if any(row[at] != _NOTHING for row in found)]
+        shown = table(
+            [columns[at] for at in telling], [[row[at] for at in telling] for row in found]
+        )
+    if named and not _fits(shown):
+        lines = [
+            pair
+            for row in found
+            for pair in (
+                *(pair for pair in zip(columns, row, strict=True) if pair[1] != _NOTHING),
+                ("", ""),
+            )
+        ]
+        shown = table(["", ""], lines[:-1])
+    render(shown, sys.stdout)
+
+
+def _fits(shown: Table) -> bool:
+    out = console(sys.stdout)
+    unbounded = out.options.update(max_width=_WIDE)
+    return Measurement.get(out, unbounded, shown).minimum <= out.width
 
 
 def render(what: RenderableType, stream: TextIO) -> None:
