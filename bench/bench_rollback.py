@@ -173,7 +173,8 @@ class DurableWorld(World):
 
 def serve_world(folder: Path) -> None:
     """Serve a world where bundle 1 is final and bundle 2 recorded, until stdin ends."""
-    (folder / "trilock.toml").write_text(settings_text())
+    # As it serves by default: the tests' settings tell each client something all the time.
+    (folder / "trilock.toml").write_text(settings_text(serving=""))
     world = DurableWorld(folder)
     served = Served(world, load_settings(folder / "trilock.toml"))
     try:

@@ -60,7 +60,11 @@ def secret_of(principal: str) -> str:
     return f"secret-of-{principal}"
 
 
-def settings_text(listen: str = "127.0.0.1:0", more: str = "") -> str:
+BRISK: Final = "[serving]\npoll_seconds = 0.05\nprogress_seconds = 0.1\n"
+"""Settings with which a test waits for nothing; each watcher is told 10 times a second."""
+
+
+def settings_text(listen: str = "127.0.0.1:0", more: str = "", *, serving: str = BRISK) -> str:
     """Return settings with one token a role; its principal has the role's name."""
     tokens = "".join(
         f"""
@@ -70,7 +74,6 @@ roles = ["{role.value}"]
 """
         for role in Role
     )
-    serving = "[serving]\npoll_seconds = 0.05\nprogress_seconds = 0.1\n"
     return f'[server]\nlisten = "{listen}"\n{more}\n{serving}{tokens}'
 
 
@@ -96,7 +99,7 @@ class Served:
             poll=self._settings.serving.poll_seconds,
             progress=self._settings.serving.progress_seconds,
         )
-        self.world.database.after_write(self.hub.nudge)
+        self.world.database.after_revision(self.hub.nudge)
         await self.hub.start()
         self.rpc = RpcServer(
             self._settings,

@@ -106,7 +106,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
             poll=settings.serving.poll_seconds,
             progress=settings.serving.progress_seconds,
         )
-        database.after_write(hub.nudge)
+        database.after_revision(hub.nudge)
         if database.path is None:
             listener = Listener(database, hub.nudge)
             listener.start()

@@ -2,11 +2,25 @@
 
 import threading
 
-from tests.support.operations import CANDIDATE, MemoryOutside, World, started
-from tests.support.values import ALIAS
+import pytest
+from sqlmodel import Session
+
+from tests.support.operations import (
+    CANDIDATE,
+    NOBODY,
+    MemoryOutside,
+    World,
+    kinds,
+    started,
+    switch,
+)
+from tests.support.values import ALIAS, MODEL
 from trilock.server.domain.names import OperationId
-from trilock.server.domain.operation import Operation, OperationState
+from trilock.server.domain.operation import Operation, OperationKind, OperationState
+from trilock.server.operations.records import lease_scope
 from trilock.server.store.database import Database
+from trilock.server.store.releases import get_live, reserve_release
+from trilock.server.store.tables import LeaseRow
 
 
 def wait(world: World, operation_id: OperationId, *, until: OperationState) -> Operation:
@@ -18,6 +32,27 @@ def wait(world: World, operation_id: OperationId, *, until: OperationState) -> O
             return operation
         assert not operation.done, operation
     raise AssertionError(operation)
+
+
+def submit_rollback(world: World, session: Session) -> Operation:
+    """Submit, in *session*, a rollback to bundle 2."""
+    live = get_live(session, ALIAS)
+    return world.journal.submit(
+        session,
+        world._plan(OperationKind.ROLL_BACK, ALIAS, switch(ALIAS, 2, "ROLLBACK", live)),
+        request_id="",
+        request_hash="",
+        cause=NOBODY,
+        release=reserve_release(session, MODEL).ref,
+        scopes=(str(ALIAS),),
+        preempts=True,
+    )
+
+
+def submit_in_vain(world: World) -> None:
+    with world.database.write() as session:
+        submit_rollback(world, session)
+        raise KeyError
 
 
 class GatedOutside(MemoryOutside):
@@ -131,3 +166,40 @@ def test_one_operation_can_be_driven_by_hand(world: World) -> None:
     assert world.journal.get(other.id).state is OperationState.RUNNING
     assert not world.runner.drive(operation.id)
     assert world.live(ALIAS) is not None
+
+
+def test_a_rollback_is_claimed_with_its_submission(world: World) -> None:
+    with started(world):
+        wait(world, world.promote(1).id, until=OperationState.SUCCEEDED)
+        with world.database.write() as session:
+            operation = submit_rollback(world, session)
+            leased = session.get(LeaseRow, lease_scope(operation.id))
+        wait(world, operation.id, until=OperationState.SUCCEEDED)
+
+    assert leased is not None
+    assert kinds(world, operation)[:2] == ["submitted", "claimed"]
+
+
+def test_a_rollback_that_is_not_committed_is_not_driven(world: World) -> None:
+    with started(world):
+        before = world.promote(1).id
+        wait(world, before, until=OperationState.SUCCEEDED)
+        with pytest.raises(KeyError):
+            submit_in_vain(world)
+
+        # The thread of the one before may be about to end.
+        assert world.runner._workers.busy() <= {before}
+    assert [one.kind for one in world.journal.list()] == [OperationKind.PROMOTE]
+
+
+def test_a_rollback_that_a_stopped_runner_claims_is_free_at_once(database: Database) -> None:
+    outside = MemoryOutside()
+    world = World(database, outside)
+    with started(world):
+        wait(world, world.promote(1).id, until=OperationState.SUCCEEDED)
+    operation = world.roll_back(2)
+
+    another = World(database, outside, owner="B")
+    another.run()
+
+    assert another.journal.get(operation.id).state is OperationState.SUCCEEDED

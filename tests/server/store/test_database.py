@@ -19,7 +19,7 @@ from trilock.server.store.counters import (
     next_number,
     revision,
 )
-from trilock.server.store.database import Database, DatabaseInUseError, FileLock
+from trilock.server.store.database import Database, DatabaseInUseError, FileLock, after_commit
 from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.tables import CounterRow, StoreRow
 
@@ -91,6 +91,31 @@ def test_the_nudge_comes_after_the_commit_and_only_then(database: Database) -> N
         raise FailedError
 
     assert seen == [1]
+
+
+def test_only_a_write_with_a_revision_nudges_who_follows_revisions(database: Database) -> None:
+    told: list[str] = []
+    database.after_revision(lambda: told.append("told"))
+
+    with database.write() as session:
+        begin_generation(session)
+        next_number(session, "n")
+    without = list(told)
+    with database.write() as session:
+        allot_revision(session)
+
+    assert (without, told) == ([], ["told"])
+
+
+def test_a_follow_up_comes_after_the_commit_and_before_the_nudges(database: Database) -> None:
+    seen: list[tuple[str, int | None]] = []
+    database.after_write(lambda: seen.append(("nudge", value(database))))
+
+    with database.write() as session:
+        after_commit(session, lambda: seen.append(("follow-up", value(database))))
+        session.add(CounterRow(name="n", value=1))
+
+    assert seen == [("follow-up", 1), ("nudge", 1)]
 
 
 def test_no_update_is_lost(database: Database) -> None:

@@ -186,6 +186,21 @@ def test_the_heartbeat_keeps_it_alive(database: Database) -> None:
     assert kept.epoch == 1
 
 
+def test_a_heart_that_waits_for_an_outside_call_begins_with_it(database: Database) -> None:
+    leases = Leases(database, owner="A", ttl=0.06)
+    lease = held(leases, database)
+    beats = threading.Semaphore(0)
+    database.after_write(beats.release)
+
+    with leases.kept(lease, at_once=False):
+        before = [t for t in threading.enumerate() if t.name == f"heart {SCOPE}"]
+        leases.cover(lease, seconds=60)
+        for _ in range(3):
+            assert beats.acquire(timeout=30)
+
+    assert before == []
+
+
 def test_the_heart_stops_when_somebody_else_has_it(a: Leases, database: Database) -> None:
     leases = Leases(database, owner="A", ttl=0.03)
     lease = held(leases, database)

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.operations.records import steps_of, to_domain
-from trilock.server.store.tables import OperationRow
+from trilock.server.store.tables import OperationRow, ReleaseRow
 
 _ROLLBACK_LOCKS: Final = 7420
 """First half of the key of PostgreSQL's advisory locks on the rollbacks of an alias."""
@@ -30,6 +30,11 @@ def lock_rollbacks(session: Session, alias: AliasRef) -> None:
 
 def find_rollback(session: Session, alias: AliasRef, *, leaves: ReleaseRef) -> Operation | None:
     """Return the newest rollback that left, or is about to leave, *leaves*; None for none."""
+    begun = (
+        sa.select(col(ReleaseRow.revision))
+        .where(col(ReleaseRow.model) == leaves.model, col(ReleaseRow.number) == leaves.number)
+        .scalar_subquery()
+    )
     query = (
         select(OperationRow)
         .where(
@@ -37,6 +42,11 @@ def find_rollback(session: Session, alias: AliasRef, *, leaves: ReleaseRef) -> O
             OperationRow.alias == alias.alias,
             OperationRow.kind == OperationKind.ROLL_BACK.value,
             col(OperationRow.state).not_in(_TURNED_BACK),
+            # One that switched before the release began left another: its plan is not read.
+            sa.or_(
+                col(OperationRow.pivot_revision).is_(None),
+                col(OperationRow.pivot_revision) > sa.func.coalesce(begun, 0),
+            ),
         )
         .order_by(col(OperationRow.created_ms).desc())
     )

@@ -7,6 +7,7 @@ operations is the runner up to the pivot, and the converger after it.
 
 import time
 import uuid
+from collections.abc import Callable
 from typing import Final
 
 from sqlmodel import Session, col, select, update
@@ -33,7 +34,7 @@ from trilock.server.operations.records import (
 from trilock.server.planning.planner import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
-from trilock.server.store.database import Database
+from trilock.server.store.database import Database, after_commit
 from trilock.server.store.requests import claim_request, require_request
 from trilock.server.store.tables import (
     OperationRow,
@@ -41,6 +42,9 @@ from trilock.server.store.tables import (
     PlaneStateRow,
 )
 from trilock.server.workers.nudge import Nudge
+
+Take = Callable[[Session, str], Callable[[], None]]
+"""Claims an operation in the session that submits it; returns what drives it after the commit."""
 
 _POLL_SECONDS: Final = 0.5
 _FINAL: Final = tuple(state.value for state in FINAL_STATES)
@@ -55,6 +59,11 @@ class Journal:
         self.nudge = Nudge()
         """Nudged by every write of this process."""
         database.after_write(self.nudge)
+        self._take: Take | None = None
+
+    def take_at_once(self, take: Take) -> None:
+        """Have *take* claim, in the transaction of its submission, whatever pre-empts others."""
+        self._take = take
 
     def find(self, session: Session, *, request_id: str, request_hash: str) -> Operation | None:
         """Return the operation that *request_id* started, or None. Reads only.
@@ -160,6 +169,8 @@ class Journal:
         for loser in robbed:
             self._preempt(session, loser, by=row)
         session.flush()
+        if preempts and self._take is not None:
+            after_commit(session, self._take(session, operation_id))
         return to_domain(row, steps)
 
     def get(self, operation_id: OperationId) -> Operation:

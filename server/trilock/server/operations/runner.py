@@ -6,13 +6,15 @@ lease and its time has come; who died with a lease is followed at the lease's en
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from trilock.server.domain.errors import UnavailableError
 from trilock.server.domain.operation import OperationKind, OperationState
 from trilock.server.operations.driver import ATTEMPTS, Driver
 from trilock.server.operations.journal import Journal
@@ -70,11 +72,13 @@ class Runner:
         self._attempts = attempts
         self._backoff = backoff
         self._at = at
+        self._journal = journal
         self._workers = Workers("runner", look=self._look, nudge=journal.nudge, poll=poll)
 
     def start(self) -> None:
-        """Start driving, in threads."""
+        """Start driving, in threads; what pre-empts is claimed with its submission."""
         self._workers.start()
+        self._journal.take_at_once(self._take)
 
     def stop(self, timeout: float) -> bool:
         """Free what is driven, after its present step; return whether *timeout* was enough."""
@@ -99,11 +103,16 @@ class Runner:
         lease = self._claim(operation_id)
         if lease is None:
             return False
+        self._drive(operation_id, lease)
+        return True
+
+    def _drive(self, operation_id: str, lease: Lease) -> None:
+        self._at("claimed")
         ledger = Ledger(operation_id, lease, database=self._database, leases=self._leases)
         driver = Driver(
             ledger, parts=self._parts, attempts=self._attempts, backoff=self._backoff, at=self._at
         )
-        with self._leases.kept(lease):
+        with self._leases.kept(lease, at_once=False):
             try:
                 while driver.turn():
                     if self._workers.stopping:
@@ -111,7 +120,24 @@ class Runner:
                         break
             except FencedError as error:
                 _log.info("taken over: %s", error)
-        return True
+
+    def _take(self, session: Session, operation_id: str) -> Callable[[], None]:
+        """Claim what *session* submits; return what drives it once that is committed.
+
+        One durable commit less, and no look, between a rollback's call and its pivot.
+        """
+        lease = self._leases.claim(session, lease_scope(operation_id))
+        if lease is None:
+            raise ValueError(f"somebody has the lease on operations/{operation_id}, which is new")
+        note(session, operation_id, kind="claimed", epoch=lease.epoch, owner=lease.owner)
+        return partial(self._begin, operation_id, lease)
+
+    def _begin(self, operation_id: str, lease: Lease) -> None:
+        if self._workers.spawn(operation_id, partial(self._drive, operation_id, lease)):
+            return
+        # It stops. What is not freed here is followed at the lease's end.
+        with suppress(FencedError, UnavailableError), self._leases.fenced(lease) as session:
+            self._leases.free(session, lease)
 
     def _look(self) -> None:
         busy = self._workers.busy()
@@ -157,7 +183,6 @@ class Runner:
             lease = self._leases.claim(session, lease_scope(operation_id))
             if lease is None or not self._is_active(session, lease, operation_id):
                 return None
-        self._at("claimed")
         return lease
 
     def _is_active(self, session: Session, lease: Lease, operation_id: str) -> bool:

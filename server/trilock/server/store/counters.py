@@ -4,6 +4,7 @@ from sqlmodel import Session, select
 
 from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.store.clock import now_ms
+from trilock.server.store.database import allots_revision
 from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.notices import announce
 from trilock.server.store.plane_states import set_behind
@@ -46,6 +47,7 @@ def allot_revision(session: Session) -> int:
     store.revision += 1
     session.add(store)
     session.flush()
+    allots_revision(session)
     return store.revision
 
 

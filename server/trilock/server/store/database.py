@@ -33,6 +33,11 @@ _READ: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
+_FOLLOW_UPS: Final = "follow-ups"
+_REVISION: Final = "revision"
+"""Keys of what a session has noted for its commit."""
+
+
 class DatabaseInUseError(PreconditionError):
     """Another server has the SQLite file."""
 
@@ -60,6 +65,7 @@ class Database:
         self.url = sa.make_url(url)
         self.engine = _make_engine(self.url, durable=durable)
         self._after_write: list[Callable[[], None]] = []
+        self._after_revision: list[Callable[[], None]] = []
 
     @property
     def dialect(self) -> str:
@@ -74,6 +80,10 @@ class Database:
     def after_write(self, nudge: Callable[[], None]) -> None:
         """Have *nudge* called after every committed write, in the writing thread."""
         self._after_write.append(nudge)
+
+    def after_revision(self, nudge: Callable[[], None]) -> None:
+        """Do the same, only after writes that allotted a revision: what readers are told of."""
+        self._after_revision.append(nudge)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -96,6 +106,12 @@ class Database:
         with self._session({}) as session:
             yield session
             session.commit()
+        # What waits for this very write first: those who only look compete with it.
+        for follow_up in session.info.get(_FOLLOW_UPS, ()):
+            follow_up()
+        if session.info.get(_REVISION):
+            for nudge in self._after_revision:
+                nudge()
         for nudge in self._after_write:
             nudge()
 
@@ -117,6 +133,16 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def after_commit(session: Session, follow_up: Callable[[], None]) -> None:
+    """Have *follow_up* called in this thread once the write *session* is committed, if it is."""
+    session.info.setdefault(_FOLLOW_UPS, []).append(follow_up)
+
+
+def allots_revision(session: Session) -> None:
+    """Say that *session* changes what readers are told of."""
+    session.info[_REVISION] = True
 
 
 class FileLock:

@@ -100,9 +100,8 @@ def plan_roll_back(
                 trial=get_release(session, trial),
             )
         left = get_release(session, live.release)
-    target = find_target(runtime, live, to_bundle=to_bundle)
-    with runtime.database.read() as session:
         around = surroundings(runtime, session, alias)
+    target = find_target(runtime, live, to_bundle=to_bundle)
     plan = plan_rollback(
         around,
         live=live,

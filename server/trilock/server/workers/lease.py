@@ -43,6 +43,9 @@ _RENEW: Final = (
 _CALL_SHARE: Final = 0.8
 """How much of a lease an outside call may need, so that it ends before the lease does."""
 
+_BEATS: Final = 3
+"""How often a heart beats while a lease lasts."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +62,8 @@ class Lease:
     epoch: int
     safe_until: float
     """On this process's monotonic clock."""
+    heart: threading.Thread | None = None
+    """What keeps it alive from the first outside call on, if that is not begun yet."""
 
 
 def is_held(session: Session, scope: str) -> bool:
@@ -128,23 +133,38 @@ class Leases:
             FencedError: Somebody else has claimed it: do not make the call.
         """
         needed = min(seconds, self._ttl * _CALL_SHARE)
+        if lease.heart is not None:
+            heart, lease.heart = lease.heart, None
+            heart.start()
+            # As if it had beaten all along: it lasts until the first beat, and beyond.
+            needed = max(needed, self._ttl * 2 / _BEATS)
         if time.monotonic() + needed > lease.safe_until:
             with self.fenced(lease):
                 pass
 
     @contextmanager
-    def kept(self, lease: Lease) -> Iterator[None]:
-        """Keep *lease* alive by a heartbeat while the block runs."""
+    def kept(self, lease: Lease, *, at_once: bool = True) -> Iterator[None]:
+        """Keep *lease* alive by a heartbeat while the block runs.
+
+        Args:
+            lease: What to keep.
+            at_once: False to begin with the first outside call that is covered. Who makes
+                none, like a rollback without sinks, is done before the first beat.
+        """
         over = threading.Event()
         heart = threading.Thread(
             target=self._beat, args=(lease, over), name=f"heart {lease.scope}", daemon=True
         )
-        heart.start()
+        if at_once:
+            heart.start()
+        else:
+            lease.heart = heart
         try:
             yield
         finally:
             over.set()
-            heart.join()
+            if heart.ident is not None:
+                heart.join()
 
     def free(self, session: Session, lease: Lease) -> None:
         """Give *lease* back, in the holder's fenced session.
@@ -177,7 +197,7 @@ class Leases:
             raise FencedError(f"{lease.scope}, epoch {lease.epoch}")
 
     def _beat(self, lease: Lease, over: threading.Event) -> None:
-        while not over.wait(self._ttl / 3):
+        while not over.wait(self._ttl / _BEATS):
             try:
                 with self._database.write() as session:
                     self._renew(session, lease)

@@ -38,16 +38,20 @@ class Workers:
         with self._mutex:
             return frozenset(self._threads)
 
-    def spawn(self, key: str, work: Callable[[], object]) -> None:
-        """Do *work* in a thread of its own, unless *key* is under way."""
+    def spawn(self, key: str, work: Callable[[], object]) -> bool:
+        """Do *work* in a thread of its own, unless *key* is under way; return whether it is done.
+
+        Nothing is begun any more once it stops.
+        """
         thread = threading.Thread(
             target=self._work, args=(key, work), name=f"{self._name} {key}", daemon=True
         )
         with self._mutex:
             if key in self._threads or self.stopping:
-                return
+                return False
             self._threads[key] = thread
             thread.start()
+        return True
 
     def start(self) -> None:
         """Start looking for work."""
