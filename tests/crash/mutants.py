@@ -54,8 +54,8 @@ MUTANTS: Final = (
     Mutant(
         name="read-back",
         file="operations/driver.py",
-        guard='if found != want:\n                raise UnavailableError(f"it reads',
-        instead='if found is ...:\n                raise UnavailableError(f"it reads',
+        guard='if found != want:\n            raise UnavailableError(f"it reads',
+        instead='if found is ...:\n            raise UnavailableError(f"it reads',
     ),
     Mutant(
         name="compare-and-set",
