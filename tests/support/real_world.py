@@ -57,7 +57,7 @@ class Site:
     """Feast's registry and online store on PostgreSQL; None for files."""
 
 
-class _Worker(InlineWorker):
+class RepositoryWorker(InlineWorker):
     """Imports a repository's Python in a process of its own; does the rest here, in no time."""
 
     def run(self, request: Mapping[str, Any], *, tell: Callable[[Message], None]) -> None:
@@ -99,8 +99,8 @@ class RealWorld(World):
         """The Feast repository, and trilock's plane on top of it."""
         folder = self._site.folder / "feast"
         if self._site.feast_url is None:
-            return SqliteWorld(folder, worker=_Worker())
-        return PostgresWorld(folder, url=make_url(self._site.feast_url), worker=_Worker())
+            return SqliteWorld(folder, worker=RepositoryWorker())
+        return PostgresWorld(folder, url=make_url(self._site.feast_url), worker=RepositoryWorker())
 
     def planes(self, model: str) -> Planes:
         """See Connections."""
