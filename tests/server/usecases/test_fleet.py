@@ -20,6 +20,7 @@ from trilock.server.domain.fleet import (
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.release import ReleaseState
+from trilock.server.planning.planner import Trial
 from trilock.server.store.counters import generation
 from trilock.server.store.fleet import Recorded, drop_expired
 from trilock.server.store.releases import get_release
@@ -209,6 +210,24 @@ def test_refusal_by_more_than_half_stops_it_before_finalize(released: World) -> 
     released.finalize()
     released.settle()
     assert released.live().state is ReleaseState.FINALIZED
+
+
+def test_the_end_of_a_shadow_takes_no_refusal_back(released: World) -> None:
+    report(released, "a")
+    released.promote(released.record(variant="rankine"), trial=Trial(percent=0))
+    released.settle()
+    released.promote(released.record(variant="kelvin"))
+    released.settle()
+    report(released, "a", refusal="out of memory")
+
+    released.roll_back(leaves=released.live().shadow)
+    released.settle()
+
+    assert released.live().shadow is None
+    with pytest.raises(FleetRefusedError):
+        released.finalize()
+    report(released, "a")  # it has changed its mind
+    released.finalize()
 
 
 def test_a_refusal_that_comes_after_finalize_was_asked_for_turns_it_back(released: World) -> None:

@@ -11,7 +11,7 @@ from trilock.server.domain.operation import Json
 from trilock.server.domain.release import LiveRow
 from trilock.server.store.database import Database
 from trilock.server.store.fleet import get_fleet
-from trilock.server.store.releases import require_live
+from trilock.server.store.releases import get_release, require_live
 
 
 class FleetAccepts:
@@ -39,7 +39,9 @@ def forbid_refused(session: Session, live: LiveRow) -> None:
     Raises:
         FleetRefusedError: More than half of the watchers did.
     """
-    fleet = get_fleet(session, live, revision=live.switched_revision)
+    # Since it went live, and not since the row changed: the end of a shadow takes no "no" back.
+    since = get_release(session, live.release).revision
+    fleet = get_fleet(session, live, revision=since)
     if fleet.refused_by_quorum:
         raise FleetRefusedError(
             alias=str(live.alias),
