@@ -62,7 +62,7 @@ def changed(world: FeastWorld, capture: FeatureCapture, *, first: int = 0) -> in
     """Return how many views, from number *first* on, are defined as captured."""
     captured = {o.name: definition_bytes(o.kind, o.proto) for o in capture.objects}
     names = [f"view_{number}" for number in range(first, VIEWS)]
-    with world.store._registry.reading() as session:
+    with world.store._stores.registry.reading() as session:
         rows = session.read(PROJECT, only=[("feature_view", name) for name in names])
     return sum(
         definition_bytes(kind, proto) == captured[name] for (kind, name), proto in rows.items()

@@ -19,10 +19,10 @@ class CrashError(Exception):
 def engines(store: FeastFeatureStore) -> list[Engine]:
     """Return the engines of the store's databases."""
     databases: list[Database] = []
-    if isinstance(store._registry, SqlRegistry):
-        databases.append(store._registry.database)
-    if store._online is not None and store._online.database not in databases:
-        databases.append(store._online.database)
+    if isinstance(store._stores.registry, SqlRegistry):
+        databases.append(store._stores.registry.database)
+    if store._stores.online is not None and store._stores.online.database not in databases:
+        databases.append(store._stores.online.database)
     return [database._engine for database in databases]
 
 

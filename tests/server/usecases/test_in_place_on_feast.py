@@ -157,12 +157,12 @@ def test_a_job_of_the_bad_definition_that_ends_after_the_rollback_is_undone(
     w.settle()
     # What such a job does at its end: its rows go by name, its watermark to what is defined now.
     late.materialize(WINDOW.start, NOW, feature_views=["weather"])
-    with feast.store._online.database.begin("write") as connection:  # type: ignore[union-attr]
-        name = feast.store._online.quoted("live_weather")  # type: ignore[union-attr]
-        scaled = feast.store._online.quoted(  # type: ignore[union-attr]
+    with feast.store._stores.online.database.begin("write") as connection:  # type: ignore[union-attr]
+        name = feast.store._stores.online.quoted("live_weather")  # type: ignore[union-attr]
+        scaled = feast.store._stores.online.quoted(  # type: ignore[union-attr]
             next(
                 table
-                for table in feast.store._online._tables(connection)  # type: ignore[union-attr]
+                for table in feast.store._stores.online._tables(connection)  # type: ignore[union-attr]
                 if "__s2_" in table
             )
         )

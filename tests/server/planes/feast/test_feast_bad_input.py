@@ -60,7 +60,7 @@ def test_a_view_that_a_service_no_longer_finds_is_named(world: FeastWorld) -> No
 
 def test_what_a_newer_feast_wrote_is_kept_as_it_is_and_said(world: FeastWorld) -> None:
     capture(world)
-    with world.store._registry.writing("delay") as session:
+    with world.store._stores.registry.writing("delay") as session:
         key = ("feature_view", "weather")
         newer = session.read("delay")[key] + bytes([0xBA, 0x3E, 0x03]) + b"new"  # field 999, a text
         table = OBJECTS["feature_view"]
@@ -74,7 +74,7 @@ def test_what_a_newer_feast_wrote_is_kept_as_it_is_and_said(world: FeastWorld) -
     world.store.deploy(later, project="delay__s1", expected=None)
 
     assert [raw.name for raw in world.store.describe(later) if raw.unknown_fields] == ["weather"]
-    with world.store._registry.reading() as session:
+    with world.store._stores.registry.reading() as session:
         assert b"\x03new" in session.read("delay__s1")["feature_view", "weather"]
 
 

@@ -123,7 +123,7 @@ def test_feasts_history_tells_what_was_deployed(world: FeastWorld) -> None:
     numbers = []
     for captured in (celsius, scaled, celsius):
         deploy(world, captured, "delay__s1")
-        with world.store._registry.reading() as session:
+        with world.store._stores.registry.reading() as session:
             row = session.read("delay__s1", only=[WEATHER])[WEATHER]
         numbers.append(protos.parse("feature_view", row).meta.current_version_number)
 

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.slow, feast_warnings]
 
 def online_tables(world: FeastWorld, project: str) -> dict[str, Any]:
     """Return columns, key and indexes of the project's online tables, without its name."""
-    assert world.store._online is not None
-    with world.store._online.database.begin("read") as connection:
+    assert world.store._stores.online is not None
+    with world.store._stores.online.database.begin("read") as connection:
         inspector = inspect(connection)
         schema = "features" if isinstance(world, PostgresWorld) else None
         return {
