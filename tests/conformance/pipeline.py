@@ -150,7 +150,10 @@ class PipelineContract:
         world.orphan_candidate()
 
         assert world.pipeline.verify(captured).problems == (
-            f"no branch or tag leads to commit {world.same_data}: git will delete it",
+            (
+                f"no branch or tag leads to commit {world.same_data}: "
+                "git will delete it, unless it is tagged"
+            ),
         )
 
     def test_a_commit_that_is_gone_is_a_problem(self, world: PipelineWorld) -> None:

@@ -337,6 +337,24 @@ def test_a_promotion_is_refused_while_what_it_replaces_could_not_be_restored(w: 
     assert operation.cause.reason == "hot fix (accepted unready: no time)"
 
 
+def test_what_would_be_the_target_must_have_a_commit_that_git_keeps(w: World) -> None:
+    first = w.record()
+    w.release(first)
+    candidate = w.record(variant="scaled")
+    w.pipeline.orphan(first.pipeline_commit.revision)
+
+    with pytest.raises(NotReadyError) as refused:
+        w.promote(candidate)
+
+    assert refused.value.problems == (
+        (
+            "a rebuild would miss: "
+            f"no branch or tag leads to commit {first.pipeline_commit.revision}: "
+            "git will delete it, unless it is tagged"
+        ),
+    )
+
+
 def test_a_stale_etag_and_a_stale_plan_are_refused(w: World) -> None:
     w.release(w.record())
     candidate = w.record(variant="scaled")

@@ -52,7 +52,8 @@ class MemoryPipeline:
                 problems.append(f"commit {captured.revision} is gone")
             elif captured.revision in self._unreachable:
                 problems.append(
-                    f"no branch or tag leads to commit {captured.revision}: git will delete it"
+                    f"no branch or tag leads to commit {captured.revision}: "
+                    "git will delete it, unless it is tagged"
                 )
             cached = [each for each in captured.outputs if each.cached]
             for output in cached:

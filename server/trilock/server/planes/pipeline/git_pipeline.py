@@ -228,7 +228,10 @@ class GitPipeline:
         if tree is None:
             yield f"commit {revision} is gone"
         elif not self._git.is_reachable(revision):
-            yield f"no branch or tag leads to commit {revision}: git will delete it"
+            yield (
+                f"no branch or tag leads to commit {revision}: "
+                "git will delete it, unless it is tagged"
+            )
 
     def _places(self, tree: dict[str, TreeEntry] | None) -> Places:
         """Return where objects are, of every DVC repository in this git repository."""
