@@ -206,31 +206,27 @@ def test_threads_that_read_two_projects_never_get_the_definitions_of_the_other(
     }
 
 
-def test_two_refreshes_without_a_read_leave_feast_with_old_definitions_and_not_us(
+def test_after_two_refreshes_without_a_read_the_newest_definitions_are_read(
     world: SqliteWorld,
 ) -> None:
-    """Feast takes a new registry for the one that had its address before."""
+    """Feast may take a new registry for the one that had its address before (feast.md 4.4).
+
+    Whether it does is up to the allocator (14 of 30 times in a trial), so only ours is held here.
+    """
     columns = {"celsius": ["temp"], "scaled": ["humidity", "temp"]}
     captures = {variant: deployed(world, variant, project=variant) for variant in columns}
     world.store.deploy(captures["celsius"], project="live", expected=None)
     fill(world, captures["celsius"], "live")
     features = load(world, project="live")
-    naive = world.feast("live").registry
-    stale: list[bool] = []
     ours: list[list[str]] = []
 
     for variant in ("scaled", "celsius") * 8:
-        naive.get_any_feature_view("weather", "live", allow_cache=True)
         found = world.store.definition(captures[variant], project="live")
         world.store.deploy(captures[variant], project="live", expected=found)
         for _ in range(2):
-            naive.refresh("live")
             features.verify(contract(world, captures[variant], project="live"))
-        view = naive.get_any_feature_view("weather", "live", allow_cache=True)
-        stale.append(sorted(field.name for field in view.features) != columns[variant])
         ours.append(sorted(set(row(features)) & {"humidity", "temp"}))
 
-    assert any(stale)
     assert ours == [columns["scaled"], columns["celsius"]] * 8
 
 

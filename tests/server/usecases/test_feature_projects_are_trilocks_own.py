@@ -12,6 +12,7 @@ from tests.support.values import NOON, feature_schema
 from tests.support.world import WINDOW, World, world
 from trilock.compat import RawObject
 from trilock.server.domain.bundle import FeatureSchema
+from trilock.server.domain.errors import ForeignEditError
 from trilock.server.domain.operation import OperationState
 
 
@@ -68,10 +69,9 @@ def test_other_definitions_in_a_project_of_trilocks_own_are_refused(w: World) ->
     bundle = w.record(variant="scaled")
     w.features.apply(bundle.feature_schema.project, feast_objects("celsius"))
 
-    operation = w.settled(w.promote(bundle))
+    with pytest.raises(ForeignEditError, match=bundle.feature_schema.project):
+        w.promote(bundle)
 
-    assert operation.state is OperationState.COMPENSATED
-    assert operation.error_reason == "FOREIGN_EDIT"
     assert str(w.live().bundle) == "models/delay/bundles/1"
 
 
