@@ -16,7 +16,6 @@ from trilock.compat import RULES
 _SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-_INFORMATION: Final = "https://pypi.org/project/trilock/"
 
 
 def render(outcome: Outcome) -> str:
@@ -25,7 +24,6 @@ def render(outcome: Outcome) -> str:
     driver = {
         "name": "trilock",
         "version": importlib.metadata.version("trilock"),
-        "informationUri": _INFORMATION,
         "rules": [_rule(rule) for rule in broken],
     }
     run = {
