@@ -30,7 +30,7 @@ from trilock.cli.commands import (
     tokens,
     waivers,
 )
-from trilock.cli.session import Access
+from trilock.cli.running.session import Access
 
 app = typer.Typer(
     name="trilock",
@@ -39,7 +39,7 @@ app = typer.Typer(
     "state of the world or missing rights, 4 timed out waiting, 100 incompatible, "
     "101 warnings (--fail-on=warning), 130 ctrl-c.",
     no_args_is_help=True,
-    # The last resort of `reporting` is the only one that shows a traceback.
+    # The last resort of `running/command.py` is the only one that shows a traceback.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -5,17 +5,17 @@ from typing import Annotated
 import typer
 from google.protobuf.struct_pb2 import Struct
 
-from trilock.cli.commits import full_commit
 from trilock.cli.exits import UsageError
-from trilock.cli.grammar import is_bundle, json_object, schema
-from trilock.cli.options import DryRun, Limit, ModelArgument, Output
-from trilock.cli.outcome import FailOn
-from trilock.cli.output import Format, say, write, write_json, write_table
-from trilock.cli.plain import moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.reports import exit_for_report, report_lines, verdict_of
-from trilock.cli.session import Session, connected, new_request_id, pages
-from trilock.cli.words import last, when
+from trilock.cli.input.commits import full_commit
+from trilock.cli.input.grammar import is_bundle, json_object, schema
+from trilock.cli.input.options import DryRun, Limit, ModelArgument, Output
+from trilock.cli.output.outcome import FailOn
+from trilock.cli.output.plain import moment, plain
+from trilock.cli.output.reports import exit_for_report, report_lines, verdict_of
+from trilock.cli.output.streams import Format, say, write, write_json, write_table
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import Session, connected, new_request_id, pages
 from trilock.v1.bundle_pb2 import Bundle
 from trilock.v1.bundle_service_pb2 import (
     GetBundleRequest,

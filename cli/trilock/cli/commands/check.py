@@ -7,20 +7,20 @@ from typing import Annotated, Never
 
 import typer
 
-from trilock.cli.baselines import from_file, from_server, write_file
-from trilock.cli.changes import outcome_of_change, outcome_of_unreadable
-from trilock.cli.commits import full_commit
+from trilock.cli.checking.baselines import from_file, from_server, write_file
+from trilock.cli.checking.changes import outcome_of_change, outcome_of_unreadable
+from trilock.cli.checking.places import Places
+from trilock.cli.checking.severities import reweighed
 from trilock.cli.exits import CommandError, Exit, UsageError
-from trilock.cli.extras import call
-from trilock.cli.formats import FORMATS, CheckFormat
-from trilock.cli.grammar import Names, schema
-from trilock.cli.outcome import FailOn, Outcome
-from trilock.cli.places import Places
-from trilock.cli.reporting import Command, fail
-from trilock.cli.reports import outcome_of
-from trilock.cli.session import connected
-from trilock.cli.severities import reweighed
-from trilock.cli.words import last
+from trilock.cli.input.commits import full_commit
+from trilock.cli.input.grammar import Names, schema
+from trilock.cli.output.formats import FORMATS, CheckFormat
+from trilock.cli.output.outcome import FailOn, Outcome
+from trilock.cli.output.reports import outcome_of
+from trilock.cli.output.words import last
+from trilock.cli.running.command import Command, fail
+from trilock.cli.running.extras import call
+from trilock.cli.running.session import connected
 from trilock.client.names import short_alias
 from trilock.compat import (
     Reader,

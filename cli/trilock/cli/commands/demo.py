@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from trilock.cli.exits import CommandError, Exit, UsageError
-from trilock.cli.reporting import Command
+from trilock.cli.running.command import Command
 
 _STORY: Final = Path("examples", "flights", "story.py")
 _MODULE: Final = "examples.flights.story"

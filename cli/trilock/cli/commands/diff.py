@@ -6,13 +6,13 @@ from typing import Annotated, Final
 import typer
 
 from trilock.cli.exits import UsageError
-from trilock.cli.grammar import schema
-from trilock.cli.options import Output
-from trilock.cli.output import Format, clean, write, write_json
-from trilock.cli.plain import enum_name, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import Session, connected
-from trilock.cli.words import count
+from trilock.cli.input.grammar import schema
+from trilock.cli.input.options import Output
+from trilock.cli.output.plain import enum_name, plain
+from trilock.cli.output.streams import Format, clean, write, write_json
+from trilock.cli.output.words import count
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import Session, connected
 from trilock.v1.bundle_service_pb2 import Difference, DiffRequest
 from trilock.v1.release_service_pb2 import GetAliasRequest
 

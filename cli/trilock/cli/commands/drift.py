@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.finishing import finish, seconds
-from trilock.cli.options import (
+from trilock.cli.input.options import (
     PROMOTE_TIMEOUT_S,
     TIMEOUT_HELP,
     AliasArgument,
@@ -19,12 +18,13 @@ from trilock.cli.options import (
     Reason,
     Wait,
 )
-from trilock.cli.output import Format, clean, say, write, write_json, write_table
-from trilock.cli.plain import moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, new_request_id, pages
-from trilock.cli.windows import window
-from trilock.cli.words import last, when
+from trilock.cli.input.windows import window
+from trilock.cli.output.plain import moment, plain
+from trilock.cli.output.streams import Format, clean, say, write, write_json, write_table
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.finishing import finish, seconds
+from trilock.cli.running.session import connected, new_request_id, pages
 from trilock.client.names import short_alias
 from trilock.v1.drift_pb2 import Drift
 from trilock.v1.drift_service_pb2 import AdoptRequest, ListDriftsRequest, ReassertRequest

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.options import AliasArgument, BundleArgument, DryRun, Output, Reason
-from trilock.cli.output import Format, say, write_json, write_table
-from trilock.cli.plain import enum_name, moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected
-from trilock.cli.words import last, when
+from trilock.cli.input.options import AliasArgument, BundleArgument, DryRun, Output, Reason
+from trilock.cli.output.plain import enum_name, moment, plain
+from trilock.cli.output.streams import Format, say, write_json, write_table
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import Readiness
 from trilock.v1.release_service_pb2 import (

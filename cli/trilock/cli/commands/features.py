@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.commits import full_commit
 from trilock.cli.exits import CommandError, Exit
-from trilock.cli.options import Limit, ModelArgument, ModelFilter, Output
-from trilock.cli.output import Format, clean, say, write_json, write_table
-from trilock.cli.plain import moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, pages
-from trilock.cli.windows import window
-from trilock.cli.words import last, when
+from trilock.cli.input.commits import full_commit
+from trilock.cli.input.options import Limit, ModelArgument, ModelFilter, Output
+from trilock.cli.input.windows import window
+from trilock.cli.output.plain import moment, plain
+from trilock.cli.output.streams import Format, clean, say, write_json, write_table
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected, pages
 from trilock.client.errors import TrilockError
 from trilock.v1.bundle_pb2 import FeatureSchema
 from trilock.v1.bundle_service_pb2 import (

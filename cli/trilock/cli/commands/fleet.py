@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.options import AliasArgument, Limit, Output
-from trilock.cli.output import Format, say, write, write_json, write_table
-from trilock.cli.plain import enum_name, moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, pages
-from trilock.cli.tree import fleet_line
-from trilock.cli.words import last, when
+from trilock.cli.input.options import AliasArgument, Limit, Output
+from trilock.cli.output.plain import enum_name, moment, plain
+from trilock.cli.output.streams import Format, say, write, write_json, write_table
+from trilock.cli.output.tree import fleet_line
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected, pages
 from trilock.client.names import short_alias
 from trilock.v1.fleet_pb2 import WatcherState
 from trilock.v1.fleet_service_pb2 import ListAcknowledgementsRequest, ListWatchersRequest

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.grammar import Names, is_bundle, moment
-from trilock.cli.options import Output
-from trilock.cli.output import Format, clean, say, write_json
-from trilock.cli.plain import plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected
+from trilock.cli.input.grammar import Names, is_bundle, moment
+from trilock.cli.input.options import Output
+from trilock.cli.output.plain import plain
+from trilock.cli.output.streams import Format, clean, say, write_json
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected
 from trilock.v1.bundle_service_pb2 import LiftHoldRequest, PlaceHoldRequest
 
 _What = Annotated[

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from trilock.cli.exits import CommandError, Exit
-from trilock.cli.extras import call
-from trilock.cli.options import Config, Output
-from trilock.cli.output import Format, encodable, write, write_json, write_table
-from trilock.cli.reporting import Command
+from trilock.cli.input.options import Config, Output
+from trilock.cli.output.streams import Format, encodable, write, write_json, write_table
+from trilock.cli.running.command import Command
+from trilock.cli.running.extras import call
 
 
 def register(app: typer.Typer) -> None:

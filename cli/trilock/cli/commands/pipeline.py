@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.commits import full_commit
 from trilock.cli.exits import CommandError, Exit
-from trilock.cli.options import AliasArgument, Output
-from trilock.cli.output import Format, clean, say, write, write_json, write_table
-from trilock.cli.plain import plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected
-from trilock.cli.words import count, last
+from trilock.cli.input.commits import full_commit
+from trilock.cli.input.options import AliasArgument, Output
+from trilock.cli.output.plain import plain
+from trilock.cli.output.streams import Format, clean, say, write, write_json, write_table
+from trilock.cli.output.words import count, last
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected
 from trilock.client.names import short_alias
 from trilock.v1.pipeline_service_pb2 import (
     CheckoutPipelineRequest,

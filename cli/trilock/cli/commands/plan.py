@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from trilock.cli.commands.promotions import companions
-from trilock.cli.derived import only as only_half
 from trilock.cli.exits import CommandError, exit_for_reason
-from trilock.cli.options import (
+from trilock.cli.input.options import (
     AcceptWindow,
     AliasArgument,
     BundleArgument,
@@ -18,13 +17,14 @@ from trilock.cli.options import (
     Output,
     With,
 )
-from trilock.cli.output import Format, say, write, write_json
-from trilock.cli.plain import plain
-from trilock.cli.plans import companion_lines, plan_lines, rollback_lines
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected
-from trilock.cli.windows import window
-from trilock.cli.words import last
+from trilock.cli.input.windows import window
+from trilock.cli.output.plain import plain
+from trilock.cli.output.plans import companion_lines, plan_lines, rollback_lines
+from trilock.cli.output.streams import Format, say, write, write_json
+from trilock.cli.output.words import last
+from trilock.cli.running.command import Command
+from trilock.cli.running.derived import only as only_half
+from trilock.cli.running.session import connected
 from trilock.client.names import short_alias
 from trilock.v1.release_service_pb2 import PlanPromotionRequest, PlanRollbackRequest
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from trilock.cli.exits import UsageError
-from trilock.cli.options import AliasArgument, DryRun, Limit, Output, Reason
-from trilock.cli.output import Format, say, write_json, write_table
-from trilock.cli.plain import enum_name, moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, new_request_id, pages
-from trilock.cli.words import when
+from trilock.cli.input.options import AliasArgument, DryRun, Limit, Output, Reason
+from trilock.cli.output.plain import enum_name, moment, plain
+from trilock.cli.output.streams import Format, say, write_json, write_table
+from trilock.cli.output.words import when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected, new_request_id, pages
 from trilock.client.names import short_alias
 from trilock.v1.policy_pb2 import (
     EvolutionMode,

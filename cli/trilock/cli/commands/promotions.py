@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.derived import only as only_half
 from trilock.cli.exits import CommandError, Exit
-from trilock.cli.finishing import finish, seconds
-from trilock.cli.grammar import Names
-from trilock.cli.options import (
+from trilock.cli.input.grammar import Names
+from trilock.cli.input.options import (
     PROMOTE_TIMEOUT_S,
     TIMEOUT_HELP,
     AcceptWindow,
@@ -26,12 +24,14 @@ from trilock.cli.options import (
     Wait,
     With,
 )
-from trilock.cli.output import Format, say, write
-from trilock.cli.reporting import Command
-from trilock.cli.reports import write_report
-from trilock.cli.session import Session, connected, new_request_id
-from trilock.cli.windows import window
-from trilock.cli.words import last
+from trilock.cli.input.windows import window
+from trilock.cli.output.reports import write_report
+from trilock.cli.output.streams import Format, say, write
+from trilock.cli.output.words import last
+from trilock.cli.running.command import Command
+from trilock.cli.running.derived import only as only_half
+from trilock.cli.running.finishing import finish, seconds
+from trilock.cli.running.session import Session, connected, new_request_id
 from trilock.client.errors import IncompatibleError, UndecidableError
 from trilock.client.names import short_alias
 from trilock.v1.check_service_pb2 import CheckRequest

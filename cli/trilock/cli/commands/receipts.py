@@ -11,12 +11,12 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 
 from trilock.cli.exits import CommandError, Exit, UsageError
-from trilock.cli.options import DryRun, ModelFilter, Output
-from trilock.cli.output import Format, clean, say, write_json, write_json_line, write_table
-from trilock.cli.plain import enum_name, moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import Session, connected
-from trilock.cli.words import count, last, when
+from trilock.cli.input.options import DryRun, ModelFilter, Output
+from trilock.cli.output.plain import enum_name, moment, plain
+from trilock.cli.output.streams import Format, clean, say, write_json, write_json_line, write_table
+from trilock.cli.output.words import count, last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import Session, connected
 from trilock.v1.receipt_pb2 import Receipt, ReceiptRow, ReceiptRowState
 from trilock.v1.sink_service_pb2 import (
     GetReceiptRequest,

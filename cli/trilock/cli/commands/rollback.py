@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.confirming import confirm
 from trilock.cli.exits import CommandError, Exit, UsageError
-from trilock.cli.finishing import finish, seconds
-from trilock.cli.options import (
+from trilock.cli.input.options import (
     ROLLBACK_TIMEOUT_S,
     TIMEOUT_HELP,
     AliasArgument,
@@ -17,13 +15,15 @@ from trilock.cli.options import (
     Reason,
     Wait,
 )
-from trilock.cli.output import Format, clean, say, write, write_json
-from trilock.cli.plain import moment, plain
-from trilock.cli.plans import rollback_lines
-from trilock.cli.reporting import Command
-from trilock.cli.session import Session, connected, local_session, new_request_id
-from trilock.cli.waiting import Followed, InterruptedWaitError, StillRunningError
-from trilock.cli.words import count, fleet_time, last, when
+from trilock.cli.output.plain import moment, plain
+from trilock.cli.output.plans import rollback_lines
+from trilock.cli.output.streams import Format, clean, say, write, write_json
+from trilock.cli.output.words import count, fleet_time, last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.confirming import confirm
+from trilock.cli.running.finishing import finish, seconds
+from trilock.cli.running.session import Session, connected, local_session, new_request_id
+from trilock.cli.running.waiting import Followed, InterruptedWaitError, StillRunningError
 from trilock.client.errors import TrilockError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import ListOperationsRequest

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from trilock.cli.exits import UsageError
-from trilock.cli.options import Output
-from trilock.cli.output import Format, say, write, write_json, write_table
-from trilock.cli.reporting import Command
+from trilock.cli.input.options import Output
+from trilock.cli.output.streams import Format, say, write, write_json, write_table
+from trilock.cli.running.command import Command
 from trilock.compat import RULES, Rule
 
 _WIDTH: Final = 96

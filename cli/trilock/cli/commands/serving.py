@@ -8,14 +8,21 @@ from typing import Annotated, Final
 import typer
 
 from trilock.cli.exits import UsageError
-from trilock.cli.grammar import moment
-from trilock.cli.options import AliasArgument, Output
-from trilock.cli.output import Format, clean, write, write_json, write_json_line, write_table
-from trilock.cli.plain import enum_name, plain
-from trilock.cli.plain import moment as timestamp
-from trilock.cli.reporting import Command
-from trilock.cli.session import Session, connected
-from trilock.cli.words import last, when
+from trilock.cli.input.grammar import moment
+from trilock.cli.input.options import AliasArgument, Output
+from trilock.cli.output.plain import enum_name, plain
+from trilock.cli.output.plain import moment as timestamp
+from trilock.cli.output.streams import (
+    Format,
+    clean,
+    write,
+    write_json,
+    write_json_line,
+    write_table,
+)
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import Session, connected
 from trilock.client import LiveBundle, Resolver
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import ReleaseState

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from trilock.cli.commands import receipts
-from trilock.cli.options import DryRun, ModelFilter, Output
-from trilock.cli.output import Format, say, write_json, write_table
-from trilock.cli.plain import moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, pages
-from trilock.cli.words import last, when
+from trilock.cli.input.options import DryRun, ModelFilter, Output
+from trilock.cli.output.plain import moment, plain
+from trilock.cli.output.streams import Format, say, write_json, write_table
+from trilock.cli.output.words import last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected, pages
 from trilock.v1.sink_pb2 import Sink
 from trilock.v1.sink_service_pb2 import GetSinkRequest, ListSinksRequest, RegisterSinkRequest
 

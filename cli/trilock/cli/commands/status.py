@@ -11,13 +11,13 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from trilock.cli.options import AliasFilter, Limit, ModelFilter, Output
-from trilock.cli.output import Format, console, render, say, write_json, write_table
-from trilock.cli.plain import enum_name, moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import Session, connected, pages
-from trilock.cli.tree import AliasView, status_tree
-from trilock.cli.words import fleet_time, last, when
+from trilock.cli.input.options import AliasFilter, Limit, ModelFilter, Output
+from trilock.cli.output.plain import enum_name, moment, plain
+from trilock.cli.output.streams import Format, console, render, say, write_json, write_table
+from trilock.cli.output.tree import AliasView, status_tree
+from trilock.cli.output.words import fleet_time, last, when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import Session, connected, pages
 from trilock.client.errors import TrilockError, UnavailableError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import GetOperationRequest

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from trilock.cli.exits import UsageError
-from trilock.cli.options import Output
-from trilock.cli.output import Format, say, write, write_json, write_table
-from trilock.cli.plain import moment, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, pages
-from trilock.cli.words import when
+from trilock.cli.input.options import Output
+from trilock.cli.output.plain import moment, plain
+from trilock.cli.output.streams import Format, say, write, write_json, write_table
+from trilock.cli.output.words import when
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected, pages
 from trilock.v1.admin_service_pb2 import (
     CreateTokenRequest,
     CreateTokenResponse,

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from trilock.cli.options import DryRun, Limit, ModelFilter, Output
-from trilock.cli.output import Format, say, write_json, write_table
-from trilock.cli.plain import enum_name, plain
-from trilock.cli.reporting import Command
-from trilock.cli.session import connected, new_request_id, pages
-from trilock.cli.words import last
+from trilock.cli.input.options import DryRun, Limit, ModelFilter, Output
+from trilock.cli.output.plain import enum_name, plain
+from trilock.cli.output.streams import Format, say, write_json, write_table
+from trilock.cli.output.words import last
+from trilock.cli.running.command import Command
+from trilock.cli.running.session import connected, new_request_id, pages
 from trilock.client.names import short_alias
 from trilock.v1.policy_pb2 import RecordedWaiver
 from trilock.v1.policy_service_pb2 import (

@@ -1,0 +1,1 @@
+"""What people type: names, options, windows of time, commits."""

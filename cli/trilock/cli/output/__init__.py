@@ -1,0 +1,1 @@
+"""What is printed: to which stream, in which words, in which format."""

@@ -1,0 +1,124 @@
+"""Plans in words: what changes where, in which order, and where every reader switches."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from trilock.cli.output.plain import enum_name, moment
+from trilock.cli.output.reports import report_lines
+from trilock.cli.output.streams import clean
+from trilock.cli.output.words import count, last, length, when
+from trilock.client.names import short_alias
+from trilock.v1.release_pb2 import Plan, Release, ReleaseKind, ReleaseSink, ReleaseState
+from trilock.v1.release_service_pb2 import PlanRollbackResponse
+from trilock.v1.report_pb2 import Verdict
+
+_LONGEST: Final = 80
+"""Characters of a serving config's value that are shown."""
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield what *plan* would do, step by step."""
+    yield clean(f"plan {plan.id}: {plan.kind.lower().replace('_', ' ')} {short_alias(plan.alias)}")
+    origin = f"from bundle {last(plan.from_bundle)} " if plan.from_bundle else ""
+    yield clean(f"  {origin}to bundle {last(plan.to_bundle)}")
+    yield from _changes(plan)
+    for number, step in enumerate(plan.steps, start=1):
+        note = ""
+        if step.pivot:
+            note = "   <- every reader switches here"
+        elif step.converges:
+            note = "   (afterwards, until it is so)"
+        took = f"   {length(step.duration)}" if step.HasField("duration") else ""
+        yield clean(f"  {number:2}  {step.step:<20}  {step.title}{took}{note}")
+    yield from _states(plan)
+    yield f"  time  {_pace(plan)}"
+    for line in plan.not_undone:
+        yield clean(f"  stays  {line}")
+    for warning in plan.warnings:
+        yield clean(f"  warning: {warning}")
+    if plan.HasField("report"):
+        yield from report_lines(plan.report, subject=f"bundle {last(plan.to_bundle)}")
+
+
+def companion_lines(plan: Plan) -> Iterator[str]:
+    """Yield what *plan* changes for an alias that goes live with another one's pivot."""
+    yield clean(f"together with it: {short_alias(plan.alias)}")
+    origin = f"from bundle {last(plan.from_bundle)} " if plan.from_bundle else ""
+    yield clean(f"  {origin}to bundle {last(plan.to_bundle)}")
+    yield from _changes(plan)
+    if plan.HasField("report"):
+        yield from report_lines(plan.report, subject=f"bundle {last(plan.to_bundle)}")
+
+
+def rollback_lines(planned: PlanRollbackResponse, *, now: datetime | None = None) -> Iterator[str]:
+    """Yield who is rolled back, from what, to what and why that, and what changes where."""
+    plan, who = planned.plan, planned.principal
+    yield clean(f"roll back {short_alias(plan.alias)}{f' as {who}' if who else ''}")
+    yield f"  from  {_release(planned.leaves, now=now)}"
+    if planned.HasField("restores"):
+        yield f"  to    {_release(planned.restores, now=now)}"
+    else:
+        yield clean(f"  to    bundle {last(plan.to_bundle)}")
+    if planned.why:
+        yield clean(f"  why   {planned.why}")
+    for passed in planned.passed_over:
+        yield clean(f"  not   bundle {last(passed.bundle)}: {passed.reason}")
+    for sink in planned.leaves.sinks:
+        yield clean(f"  rows  {_rows(sink)}")
+    yield from plan_lines(plan)
+
+
+def _rows(sink: ReleaseSink) -> str:
+    name = last(sink.sink)
+    if sink.merged_rows:
+        return f"{name}: {count(sink.merged_rows, 'row')} put into the table to be taken out of it"
+    if sink.staged_rows:
+        return f"{name}: {count(sink.staged_rows, 'staged row')} to go to quarantine"
+    return f"{name}: whatever is staged goes to quarantine; no row was counted yet"
+
+
+def _changes(plan: Plan) -> Iterator[str]:
+    width = max((len(change.what) for change in plan.changes), default=0)
+    for change in plan.changes:
+        before, after = (_short(text) or "nothing" for text in (change.before, change.after))
+        yield clean(f"  {change.what:<{width}}  {before} -> {after}")
+
+
+def _states(plan: Plan) -> Iterator[str]:
+    """Yield every state that readers pass through, in order, with its verdict."""
+    for number, state in enumerate(plan.states):
+        model, features = last(state.model_of), last(state.features_of)
+        told = f"bundle {model}"
+        if model != features:
+            told = f"the model of bundle {model} on the features of bundle {features}"
+        if state.verdict:
+            told += f": {enum_name(Verdict.DESCRIPTOR, state.verdict)}"
+        elif not number and plan.from_bundle:
+            told += ", as now"
+        yield clean(f"  state {told}{f', {state.why}' if state.why else ''}")
+
+
+def _pace(plan: Plan) -> str:
+    if not plan.HasField("pace"):
+        return "not known: it was never done here"
+    runs = count(plan.pace.runs, "earlier run")
+    return (
+        f"{length(plan.pace.switched)} to the switch, {length(plan.pace.done)} until every plane "
+        f"agrees (as in {runs})"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _release(release: Release, *, now: datetime | None) -> str:
+    state = enum_name(ReleaseState.DESCRIPTOR, release.state)
+    verb = "rolled back to" if release.kind == ReleaseKind.RELEASE_KIND_ROLLBACK else "promoted"
+    cause = release.cause
+    return clean(
+        f"bundle {last(release.bundle)}  release {last(release.name)}, {state}; {verb} by "
+        f"{cause.principal or 'nobody'} {when(moment(release.start_time), now=now)}"
+        f"{f': {cause.reason}' if cause.reason else ''}"
+    )

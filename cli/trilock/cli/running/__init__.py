@@ -1,0 +1,1 @@
+"""How a command runs: its session, its question, its wait, its end."""

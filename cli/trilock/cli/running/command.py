@@ -1,0 +1,58 @@
+"""How a command ends when something is wrong: one place, a line or two, never a traceback."""
+
+import os
+import sys
+import traceback
+from typing import Any, Never
+
+import typer
+from typer.core import TyperCommand
+
+from trilock.cli.exits import CommandError, Exit, exit_for
+from trilock.cli.output.streams import clean, say
+from trilock.client.errors import TrilockError
+
+
+class Command(TyperCommand):
+    """A command whose errors are reported, whatever runs it."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer brings its own click
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            _end(error, str(error), code=error.code)
+        except TrilockError as error:
+            _end(error, str(error), *_violations(error), code=exit_for(error))
+        except (KeyboardInterrupt, typer.Abort) as error:
+            _end(error, "interrupted", code=Exit.INTERRUPTED)
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except UnicodeEncodeError as error:
+            # Arguments that are not UTF-8 reach Python as lone surrogates.
+            _end(error, f"text that is not valid UTF-8: {error.object!a}", code=Exit.USAGE)
+        except Exception as error:  # noqa: BLE001 - the last resort, so that there is no traceback
+            what = f"{type(error).__name__}: {error}"
+            hint = "this is a defect of trilock; TRILOCK_DEBUG=1 shows where"
+            _end(error, what, hint, code=Exit.ERROR)
+
+
+def fail(message: str) -> None:
+    """Say what is wrong, on lines of its own that begin with `error:`."""
+    first, *rest = message.splitlines() or [""]
+    say("\n".join(clean(line) for line in (f"error: {first}", *rest)))
+
+
+def _violations(error: TrilockError) -> list[str]:
+    lines = [f"  {each.field}: {each.message}" for each in error.violations]
+    # One violation is in the message already.
+    return lines if len(lines) > 1 else []
+
+
+def _end(error: BaseException, message: str, *more: str, code: Exit) -> Never:
+    fail(message)
+    for line in more:
+        say(clean(line))
+    if os.environ.get("TRILOCK_DEBUG") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+    raise typer.Exit(code) from error

@@ -1,0 +1,229 @@
+"""Waiting for an operation: what happens is told as it happens, and leaving early harms nothing.
+
+The operation belongs to the server. Ctrl-c, a timeout or a server that is
+away for a while end or interrupt the waiting, never the operation.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from trilock.cli.exits import CommandError, Exit, exit_for_reason
+from trilock.cli.output.plain import moment, state_of
+from trilock.cli.output.streams import clean, say, words
+from trilock.cli.output.words import when
+from trilock.cli.running.session import Session
+from trilock.client._transport.backoff import Backoff
+from trilock.client.errors import UnavailableError
+from trilock.v1.operation_pb2 import Operation, OperationState
+from trilock.v1.operation_service_pb2 import WaitOperationRequest
+
+_ASK_S = 20
+"""How long one call waits at the server."""
+
+_GRACE_S = 10.0
+"""How much longer than the server's own wait a call may take."""
+
+
+class InterruptedWaitError(CommandError):
+    """Ctrl-c during the wait."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(
+            f"interrupted; {operation.name} goes on: trilock operations show {_id(operation)}",
+            code=Exit.INTERRUPTED,
+        )
+
+
+class StillRunningError(CommandError):
+    """The time to wait is over and the operation is not."""
+
+    def __init__(self, operation: Operation, *, timeout: float) -> None:
+        switched = "every reader has switched, but " if has_switched(operation) else ""
+        first = (
+            f"{switched}{operation.name} is still {state_of(operation)} after {timeout:g} s; "
+            f"it goes on: trilock operations wait {_id(operation)}"
+        )
+        lines = (f"  waits for {line}" for line in waits(operation))
+        super().__init__("\n".join((first, *lines)), code=Exit.STILL_RUNNING)
+        self.operation = operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How an operation ended, and when, in seconds since the waiting began."""
+
+    operation: Operation
+    switched_s: float | None
+    """When every reader had switched; None if they never did."""
+    total_s: float
+
+
+def follow(
+    session: Session, operation: Operation, *, timeout: float, begun: float | None = None
+) -> Followed:
+    """Wait until *operation* is done, telling on stderr what it does.
+
+    Args:
+        session: Where it runs.
+        operation: As its call returned it.
+        timeout: Seconds to wait at most.
+        begun: When it was asked for, on the monotonic clock; by default now.
+
+    Raises:
+        StillRunningError: The time is over.
+        InterruptedWaitError: Ctrl-c.
+    """
+    log = _StepLog(begun=time.monotonic() if begun is None else begun)
+    deadline = time.monotonic() + timeout
+    try:
+        with _spinner() as spin:
+            log.tell(operation)
+            for seen in _changes(session, operation, deadline=deadline):
+                operation = seen
+                log.tell(operation)
+                spin(log.current)
+    except KeyboardInterrupt:
+        raise InterruptedWaitError(operation) from None
+    if not operation.done:
+        raise StillRunningError(operation, timeout=timeout)
+    return Followed(operation=operation, switched_s=log.switched_s, total_s=log.elapsed())
+
+
+def require_success(operation: Operation) -> None:
+    """Do nothing if *operation* did what it was started for.
+
+    Raises:
+        CommandError: It was taken back, or another took its place.
+    """
+    match operation.state:
+        case OperationState.OPERATION_STATE_SUCCEEDED:
+            return
+        case OperationState.OPERATION_STATE_SUPERSEDED:
+            raise CommandError(
+                f"{operation.name} was superseded by a newer change of the alias: trilock history",
+                code=Exit.FORBIDDEN,
+            )
+        case _:
+            error = operation.error
+            code = exit_for_reason(error.reason) if error.reason else Exit.FORBIDDEN
+            raise CommandError(
+                f"taken back, everything is as before: {error.message or 'cancelled'}", code=code
+            )
+
+
+def has_switched(operation: Operation) -> bool:
+    """Return whether every reader was told to serve another bundle; finalize tells none."""
+    return bool(operation.pivot_revision) and operation.kind != "FINALIZE"
+
+
+def waits(operation: Operation) -> Iterator[str]:
+    """Yield one line for everything that *operation* waits for."""
+    for step in operation.steps:
+        if step.error and step.state not in {"DONE", "UNDONE"}:
+            yield clean(
+                f"{step.step}{_since(step.start_time)}: {step.error}"
+                f"{_again(operation.next_try_time)}"
+            )
+    for plane in operation.planes:
+        if not plane.converged:
+            why = plane.error or "it follows"
+            yield clean(
+                f"{plane.plane}{_since(plane.failing_since_time)}: {why}"
+                f"{_again(plane.next_try_time)}"
+            )
+
+
+def _since(timestamp: Timestamp) -> str:
+    since = moment(timestamp)
+    return f" since {when(since)}" if since else ""
+
+
+def _again(timestamp: Timestamp) -> str:
+    next_try = moment(timestamp)
+    return f"; next try {when(next_try)}" if next_try else ""
+
+
+def _changes(session: Session, operation: Operation, *, deadline: float) -> Iterator[Operation]:
+    backoff, seen, silent = Backoff(most=2.0), 0, False
+    while not operation.done and (left := deadline - time.monotonic()) > 0:
+        ask = min(left, _ASK_S)
+        request = WaitOperationRequest(name=operation.name, seen=seen)
+        request.timeout.CopyFrom(Duration(nanos=int(ask % 1 * 1e9), seconds=int(ask)))
+        try:
+            response = session.client.operations.WaitOperation(request, timeout=ask + _GRACE_S)
+        except UnavailableError as error:
+            if not silent:
+                say(f"{clean(str(error))}\nthe operation goes on when the server is back; waiting")
+            silent = True
+            threading.Event().wait(min(backoff.wait(), left))
+            continue
+        backoff.reset()
+        silent = False
+        seen, operation = response.version, response.operation
+        yield operation
+
+
+class _StepLog:
+    """Writes one line for each thing that happened, with the seconds it happened after."""
+
+    def __init__(self, *, begun: float) -> None:
+        self._begun = begun
+        self._told: set[tuple[str, str]] = set()
+        self.current = ""
+        self.switched_s: float | None = None
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._begun
+
+    def tell(self, operation: Operation) -> None:
+        for step in operation.steps:
+            if step.state in {"DONE", "UNDONE"}:
+                self._line(step.state.lower(), step.title or step.step)
+            elif step.state == "STARTED" and step.progress:
+                self._line("tells", f"{step.step}: {step.progress}")
+            if step.error and step.state not in {"DONE", "UNDONE"}:
+                self._line("failed", f"{step.title or step.step}: {step.error}")
+        if has_switched(operation) and self.switched_s is None:
+            self.switched_s = self.elapsed()
+            self._line("switched", f"every reader, at revision {operation.pivot_revision}")
+        for plane in operation.planes:
+            if plane.converged:
+                self._line("agrees", plane.plane)
+            elif plane.error:
+                self._line("waits", f"{plane.plane}: {plane.error}")
+        running = [step.title or step.step for step in operation.steps if step.state == "STARTED"]
+        following = [plane.plane for plane in operation.planes if not plane.converged]
+        self.current = (running or following or [state_of(operation).lower()])[0]
+
+    def _line(self, what: str, about: str) -> None:
+        if (what, about) not in self._told:
+            self._told.add((what, about))
+            say(f"{self.elapsed():7.1f} s  {what:<8}  {clean(about)}")
+
+
+@contextmanager
+def _spinner() -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what runs and for how long; elsewhere nothing."""
+    console = words()
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("begins")
+
+        def spin(text: str) -> None:
+            progress.update(task, description=clean(text))
+
+        yield spin
+
+
+def _id(operation: Operation) -> str:
+    return operation.name.removeprefix("operations/")
