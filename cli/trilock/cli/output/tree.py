@@ -241,6 +241,8 @@ def _sink(sink: ReleaseSink) -> str:
         parts.append(f"{count(sink.kept_rows, 'row')} not merged: written by others since")
     if sink.undo_unavailable:
         parts.append(f"what it wrote stays: {sink.undo_unavailable}")
+    if sink.ahead:
+        parts.append(sink.ahead)
     return ", ".join(parts)
 
 

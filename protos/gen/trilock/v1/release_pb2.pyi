@@ -293,6 +293,7 @@ class ReleaseSink(google.protobuf.message.Message):
     KEPT_ROWS_FIELD_NUMBER: builtins.int
     QUARANTINE_DIGEST_FIELD_NUMBER: builtins.int
     UNDO_UNAVAILABLE_FIELD_NUMBER: builtins.int
+    AHEAD_FIELD_NUMBER: builtins.int
     sink: builtins.str
     """sink is `models/{model}/sinks/{sink}`."""
     state: builtins.str
@@ -317,6 +318,10 @@ class ReleaseSink(google.protobuf.message.Message):
     """undo_unavailable is why what it wrote stays in the table although it was
     rolled back; empty if it does not.
     """
+    ahead: builtins.str
+    """ahead is what it means that the sink's database has seen more of the release than
+    this one, which was restored from a copy; empty if it has not.
+    """
     def __init__(
         self,
         *,
@@ -328,8 +333,9 @@ class ReleaseSink(google.protobuf.message.Message):
         kept_rows: builtins.int = ...,
         quarantine_digest: builtins.str = ...,
         undo_unavailable: builtins.str = ...,
+        ahead: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["kept_rows", b"kept_rows", "merged_rows", b"merged_rows", "quarantine_digest", b"quarantine_digest", "replaced_rows", b"replaced_rows", "sink", b"sink", "staged_rows", b"staged_rows", "state", b"state", "undo_unavailable", b"undo_unavailable"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "kept_rows", b"kept_rows", "merged_rows", b"merged_rows", "quarantine_digest", b"quarantine_digest", "replaced_rows", b"replaced_rows", "sink", b"sink", "staged_rows", b"staged_rows", "state", b"state", "undo_unavailable", b"undo_unavailable"]) -> None: ...
 
 global___ReleaseSink = ReleaseSink
 

@@ -92,3 +92,11 @@ class UndoUnavailable:
     """A finalized epoch was rolled back, and what it had written stays in the table."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FenceAhead:
+    """The sink's database has seen more of a release than trilock's, restored from a copy."""
+
+    why: str
+    """What it says, what that means, and what to do."""

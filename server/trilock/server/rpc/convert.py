@@ -180,6 +180,7 @@ def _release_sink(sink: ReleaseSink) -> release_pb2.ReleaseSink:
         kept_rows=merged.get("kept", 0),
         quarantine_digest=staged.get("digest", ""),
         undo_unavailable=sink.counts.get("undo_unavailable", {}).get("why", ""),
+        ahead=sink.counts.get("ahead", {}).get("why", ""),
     )
 
 

@@ -12,6 +12,7 @@ from trilock.client.sinks.layout import EpochState
 from trilock.server.domain.errors import AlreadyExistsError, NotFoundError
 from trilock.server.domain.names import ModelName, ReleaseRef, SinkRef
 from trilock.server.domain.sink import (
+    FenceAhead,
     MergeCounts,
     Sink,
     SinkColumn,
@@ -30,6 +31,7 @@ _KINDS: Final = {
     MergeCounts: "merge",
     UndoCounts: "undo",
     UndoUnavailable: "undo_unavailable",
+    FenceAhead: "ahead",
 }
 
 
@@ -42,6 +44,11 @@ class ReleaseSink:
     counts: Mapping[str, Any]
     purged: datetime | None
     """When what its database kept of the release was deleted; None if it was not."""
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether its database has seen more of the release than this one, a restored copy."""
+        return _KINDS[FenceAhead] in self.counts
 
 
 def get_sink(session: Session, ref: SinkRef) -> Sink:
@@ -134,17 +141,38 @@ def note_release_sink(
     sink: SinkRef,
     *,
     state: str,
-    counts: StagedCount | StagedRows | MergeCounts | UndoCounts | UndoUnavailable | None = None,
+    counts: MergeCounts | StagedRows | UndoCounts | UndoUnavailable | FenceAhead | None = None,
 ) -> None:
-    """Note what became of *release*'s writes to *sink*; counts of each kind are kept."""
+    """Note what became of *release*'s writes to *sink*; counts of each kind are kept.
+
+    But for what its fence was ahead of: that is so as long as it is noted again.
+    """
     row = session.get(ReleaseSinkRow, (release.model, release.number, sink.sink))
     if row is None:
         row = ReleaseSinkRow(
             model=release.model, number=release.number, sink=sink.sink, state=state, counts={}
         )
     row.state = state
-    if counts is not None:
-        row.counts = {**row.counts, _KINDS[type(counts)]: asdict(counts)}
+    kept = {kind: known for kind, known in row.counts.items() if kind != _KINDS[FenceAhead]}
+    row.counts = kept if counts is None else {**kept, _KINDS[type(counts)]: asdict(counts)}
+    session.add(row)
+
+
+def note_staged_rows(
+    session: Session, release: ReleaseRef, sink: SinkRef, *, count: StagedCount
+) -> None:
+    """Note how many rows of *release*, which soaks, are held apart from the table of *sink*."""
+    row = session.get(ReleaseSinkRow, (release.model, release.number, sink.sink))
+    if row is None:
+        row = ReleaseSinkRow(
+            model=release.model,
+            number=release.number,
+            sink=sink.sink,
+            state=EpochState.STAGED.value,
+            counts={},
+        )
+    # What its fence says is for the one to note who looks at it.
+    row.counts = {**row.counts, _KINDS[StagedCount]: asdict(count)}
     session.add(row)
 
 

@@ -4,7 +4,6 @@ import logging
 import threading
 from typing import Final
 
-from trilock.client.sinks.layout import EpochState
 from trilock.server.checks.compatibility import Judge
 from trilock.server.checks.readiness import readiness
 from trilock.server.domain.errors import TrilockError
@@ -15,7 +14,7 @@ from trilock.server.store.database import Database
 from trilock.server.store.fallbacks import get_fallback, note_fallback
 from trilock.server.store.readiness import put_readiness
 from trilock.server.store.releases import get_live, get_release, list_live
-from trilock.server.store.sinks import list_sinks, note_release_sink
+from trilock.server.store.sinks import list_sinks, note_staged_rows
 from trilock.server.watching.loader import Loader
 
 _log = logging.getLogger(__name__)
@@ -113,13 +112,7 @@ class Prober:
             with self._database.write() as session:
                 # What was counted is past as soon as the release does not soak any more.
                 if get_live(session, live.alias) == live:
-                    note_release_sink(
-                        session,
-                        live.release,
-                        sink.ref,
-                        state=EpochState.STAGED.value,
-                        counts=count,
-                    )
+                    note_staged_rows(session, live.release, sink.ref, count=count)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

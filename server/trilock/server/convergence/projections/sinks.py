@@ -6,6 +6,11 @@ live release SOAKING       its writers are staged; so are those of one on trial
 ROLLED_BACK release        its writers are fenced; what it wrote to the table is undone,
                            what it staged stays in quarantine. Rows that cannot be undone
                            stay, which is noted: it must not hold up the next release
+
+A fence only goes forward, and so do its rows. Where trilock's database was restored from a
+copy, a sink's may say more of a release than trilock knows: what came after the copy was lost
+with it. Such a fence is as settled as it can be. It is noted and left as it is, and so is the
+table; only a merge that was begun is ended, since its writers wait for that.
 """
 
 import logging
@@ -21,10 +26,11 @@ from trilock.server.domain.errors import (
     TrilockError,
     UnavailableError,
 )
-from trilock.server.domain.names import ReleaseRef, SinkRef
+from trilock.server.domain.names import SinkRef
 from trilock.server.domain.ports import Connections, SinkDatabase
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.domain.sink import (
+    FenceAhead,
     MergeCounts,
     Sink,
     StagedRows,
@@ -42,7 +48,10 @@ _SETTLED = "settled"
 
 _STAGED = frozenset({EpochState.STAGED, None})
 
-_Counts = StagedRows | MergeCounts | UndoCounts | UndoUnavailable
+_FORWARD = (EpochState.STAGED, EpochState.MERGING, EpochState.DIRECT, EpochState.CLOSED)
+"""The order in which a fence goes through its states; it may leave some out."""
+
+_Counts = StagedRows | MergeCounts | UndoCounts | UndoUnavailable | FenceAhead
 
 _Troubles = dict[SinkRef, TrilockError]
 """Why a sink cannot be settled now."""
@@ -82,12 +91,14 @@ class Sinks:
         """Yield what is wrong with sinks, and whose rows may still come into their tables."""
         with self._database.read() as session:
             releases = _releases(session, live)
-            noted = _noted(session, releases)
+            noted = _Noted(session, releases)
         for ref, error in troubles.items():
             yield str(error)
             for release in releases:
-                state = noted.get((release.ref, ref))
-                if release.state is ReleaseState.ROLLED_BACK and state is not EpochState.CLOSED:
+                if release.state is ReleaseState.ROLLED_BACK and not noted.says(
+                    release, ref, EpochState.CLOSED
+                ):
+                    state = noted.state(release, ref)
                     yield f"{release.ref} {ref.sink}: fence unknown{_isolation(release, state)}"
 
     def apply(self, live: LiveRow) -> None:
@@ -111,6 +122,9 @@ class Sinks:
         database = self._connections.sink_database(sink.connection)
         epoch = release.epoch
         counts: _Counts | None = None
+        if _is_ahead(release, state):
+            self._note_ahead(release, sink, state)
+            return
         match release.state:
             case ReleaseState.CANARY | ReleaseState.SHADOW:
                 database.open_staged(sink, epoch=epoch)
@@ -132,12 +146,32 @@ class Sinks:
                 self._note(release, sink, database.staged(sink, epoch=epoch))
         self._note(release, sink, counts)
 
-    def _note(self, release: Release, sink: Sink, counts: _Counts | None) -> None:
+    def _note_ahead(self, release: Release, sink: Sink, state: EpochState | None) -> None:
+        """Note what the fence says, once no writer waits at it any more."""
+        if state is EpochState.MERGING:
+            self._connections.sink_database(sink.connection).merge(sink, epoch=release.epoch)
+            state = EpochState.DIRECT
+        ahead = FenceAhead(why=_why_ahead(release, state))
+        _log.warning("%s of %s: %s", sink.ref, release.ref, ahead.why)
+        self._note(release, sink, ahead, state=state)
+
+    def _note(
+        self,
+        release: Release,
+        sink: Sink,
+        counts: _Counts | None,
+        *,
+        state: EpochState | None = None,
+    ) -> None:
         with self._database.write() as session:
             # Whoever was slow, and was taken over, must not note what is no longer so.
             if _wanted(get_release(session, release.ref)) is _wanted(release):
                 note_release_sink(
-                    session, release.ref, sink.ref, state=_wanted(release).value, counts=counts
+                    session,
+                    release.ref,
+                    sink.ref,
+                    state=(state or _wanted(release)).value,
+                    counts=counts,
                 )
 
     def _state(self, sink: Sink, release: Release) -> EpochState | None:
@@ -150,6 +184,12 @@ class Sinks:
         shown = self._connections.sink_database(sink.connection).shown(sink)
         return shown != release.epoch
 
+    def _is_open(self, sink: Sink, release: Release, state: EpochState | None) -> bool:
+        """Return whether something is still to be done in the sink's database."""
+        if _is_ahead(release, state):
+            return state is EpochState.MERGING
+        return state is not _wanted(release) or self._is_hidden(sink, release)
+
     def _unsettled(
         self, live: LiveRow, troubles: _Troubles
     ) -> Iterator[tuple[Release, Sink, EpochState | None]]:
@@ -157,13 +197,13 @@ class Sinks:
         with self._database.read() as session:
             sinks = list_sinks(session, model=live.alias.model)
             releases = _releases(session, live)
-            noted = _noted(session, releases)
+            noted = _Noted(session, releases)
         silent: dict[str, TrilockError] = {}
         for release in releases:
             for sink in sinks:
                 wanted = _wanted(release)
-                if noted.get((release.ref, sink.ref)) == wanted and release.ref != live.release:
-                    continue  # an epoch is closed for good: no need to ask its database again
+                if wanted is EpochState.CLOSED and noted.says(release, sink.ref, wanted):
+                    continue  # for good: no need to ask its database again
                 if sink.ref in troubles:
                     continue
                 if sink.connection in silent:
@@ -179,17 +219,35 @@ class Sinks:
                     continue
                 if state is None and release.ended is not None:
                     continue  # the sink was registered after this release had ended
-                is_noted = noted.get((release.ref, sink.ref)) == wanted
-                if state != wanted or not is_noted or self._is_hidden(sink, release):
+                if not noted.says(release, sink.ref, state) or self._is_open(sink, release, state):
                     yield release, sink, state
 
 
-def _noted(session: Session, releases: Sequence[Release]) -> dict[tuple[ReleaseRef, SinkRef], str]:
-    return {
-        (release.ref, noted.sink): noted.state
-        for release in releases
-        for noted in list_release_sinks(session, release.ref)
-    }
+class _Noted:
+    """What was noted of the fences of some releases when they were settled last."""
+
+    def __init__(self, session: Session, releases: Sequence[Release]) -> None:
+        self._found = {
+            (release.ref, noted.sink): noted
+            for release in releases
+            for noted in list_release_sinks(session, release.ref)
+        }
+
+    def state(self, release: Release, sink: SinkRef) -> str | None:
+        """Return what was noted; None for nothing."""
+        noted = self._found.get((release.ref, sink))
+        return None if noted is None else noted.state
+
+    def says(self, release: Release, sink: SinkRef, state: EpochState | None) -> bool:
+        """Return whether *release* was settled as it is now, with its fence in *state*.
+
+        A fence that was ahead, and is not any more, is what *release* has come to since:
+        when that is rolled back, its rows have still to be taken out.
+        """
+        noted = self._found.get((release.ref, sink))
+        if noted is None or noted.state != state:
+            return False
+        return noted.is_ahead is _is_ahead(release, state)
 
 
 def _isolation(release: Release, state: str | None) -> str:
@@ -226,6 +284,23 @@ def _releases(session: Session, live: LiveRow) -> list[Release]:
 
 def _is_final(release: Release) -> bool:
     return release.state is not ReleaseState.SOAKING
+
+
+def _is_ahead(release: Release, state: EpochState | None) -> bool:
+    return state is not None and _FORWARD.index(state) > _FORWARD.index(_wanted(release))
+
+
+def _why_ahead(release: Release, state: EpochState | None) -> str:
+    then = (
+        "its writers are fenced for good: a rollback or another promotion makes a release that "
+        "may write"
+        if state is EpochState.CLOSED
+        else "its writers write to the table"
+    )
+    return (
+        f"its database says {state} while it is {release.state} here: what came after a copy of "
+        f"trilock's database was lost with it; {then}"
+    )
 
 
 def _wanted(release: Release) -> EpochState:
