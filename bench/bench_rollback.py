@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support.served_world import Served, bearer, secret_of, settings_text
 from tests.support.values import ALIAS
 from tests.support.world import WINDOW, World
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.fields import timestamp
 from trilock.server.settings import load_settings
 from trilock.v1.bundle_service_pb2 import LiftHoldRequest
 from trilock.v1.bundle_service_pb2_grpc import BundleServiceStub

@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 
 from tests.support.served_world import Served, detail, refused
 from tests.support.values import ALIAS, NOON
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.fields import timestamp
 from trilock.v1.bundle_service_pb2 import (
     CaptureFeatureSchemaRequest,
     DeriveBundleRequest,

@@ -7,9 +7,10 @@ from trilock.compat import Category, Finding, Report, Severity, Waived, Waiver
 from trilock.server.domain.operation import Operation, OperationKind, OperationState, Plan
 from trilock.server.domain.ports import ViewState
 from trilock.server.domain.release import Cause
-from trilock.server.rpc.convert import operation_to_proto, view_to_proto
-from trilock.server.rpc.convert_checks import report_to_proto
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.checks import report_to_proto
+from trilock.server.rpc.convert.features import view_to_proto
+from trilock.server.rpc.convert.fields import timestamp
+from trilock.server.rpc.convert.operations import operation_to_proto
 from trilock.server.usecases.describe_operation import OperationStatus
 from trilock.v1 import operation_pb2, report_pb2
 

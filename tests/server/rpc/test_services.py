@@ -16,7 +16,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from tests.support.served_world import DEADLINE, Served, detail, refused, served_world
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import WINDOW, World
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.fields import timestamp
 from trilock.v1 import bundle_service_pb2, operation_pb2, release_pb2, report_pb2
 from trilock.v1.bundle_service_pb2 import (
     CaptureFeatureSchemaRequest,

@@ -1,10 +1,10 @@
 """AdminService."""
 
 from trilock.server.domain.access import Token, principal_name
-from trilock.server.rpc.convert import token_to_proto
+from trilock.server.rpc.convert.fields import timestamp
+from trilock.server.rpc.convert.tokens import token_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
-from trilock.server.rpc.times import timestamp
 from trilock.server.rpc.validate import validating
 from trilock.server.store.tokens import list_tokens
 from trilock.server.usecases.manage_tokens import create_token, revoke_token

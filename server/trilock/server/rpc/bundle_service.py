@@ -14,8 +14,12 @@ from trilock.server.domain.names import (
     model_name,
     service_name,
 )
-from trilock.server.rpc.convert import bundle_to_proto, feature_schema_to_proto, hold_to_proto
-from trilock.server.rpc.convert_checks import difference_to_proto, report_to_proto
+from trilock.server.rpc.convert.bundles import (
+    bundle_to_proto,
+    feature_schema_to_proto,
+    hold_to_proto,
+)
+from trilock.server.rpc.convert.checks import difference_to_proto, report_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import REGISTRY_VERSION, REVISION, validating

@@ -8,7 +8,7 @@ from trilock.server.domain.names import (
     model_name,
     service_name,
 )
-from trilock.server.rpc.convert_checks import report_to_proto
+from trilock.server.rpc.convert.checks import report_to_proto
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import REGISTRY_VERSION, REVISION, validating
 from trilock.server.usecases.check_bundle import check_bundle, check_candidate

@@ -2,7 +2,8 @@
 
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import Operation
-from trilock.server.rpc.convert import drift_to_proto, operation_to_proto
+from trilock.server.rpc.convert.operations import operation_to_proto
+from trilock.server.rpc.convert.releases import drift_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating

@@ -30,7 +30,7 @@ from trilock.server.domain.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from trilock.server.rpc.convert_checks import report_to_proto
+from trilock.server.rpc.convert.checks import report_to_proto
 from trilock.v1 import report_pb2
 
 DOMAIN: Final = "trilock"

@@ -8,7 +8,7 @@ from typing import Final
 from trilock.server.domain.errors import AbortedError
 from trilock.server.domain.names import model_name
 from trilock.server.domain.ports import ViewState
-from trilock.server.rpc.convert import (
+from trilock.server.rpc.convert.features import (
     feature_project_to_proto,
     retirement_to_proto,
     view_to_proto,

@@ -6,15 +6,10 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 
 from trilock.server.domain.errors import AlreadyExistsError
-from trilock.server.domain.fleet import (
-    EXPIRES_SECONDS,
-    MAX_REFUSAL,
-    Acknowledgement,
-    ServingReport,
-)
+from trilock.server.domain.fleet import EXPIRES_SECONDS, MAX_REFUSAL, Acknowledgement, ServingReport
 from trilock.server.domain.names import AliasRef
 from trilock.server.rpc.batches import Batches
-from trilock.server.rpc.convert_fleet import (
+from trilock.server.rpc.convert.fleet import (
     acknowledgement_to_proto,
     fleet_to_proto,
     watcher_to_proto,

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from trilock.server.domain.names import AliasRef, OperationId, operation_id
-from trilock.server.rpc.convert import operation_to_proto
+from trilock.server.rpc.convert.operations import operation_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import validating

@@ -5,11 +5,7 @@ from typing import Final
 from trilock.server.domain.names import AliasRef
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import REVISION, validating
-from trilock.server.usecases.live_pipeline import (
-    checkout_pipeline,
-    describe_pipeline,
-    revert_patch,
-)
+from trilock.server.usecases.live_pipeline import checkout_pipeline, describe_pipeline, revert_patch
 from trilock.v1 import pipeline_service_pb2, pipeline_service_pb2_grpc
 
 _UNRECORDED: Final = -1

@@ -3,7 +3,7 @@
 from trilock.compat import Waiver
 from trilock.server.domain.names import AliasRef, WaiverRef, model_name
 from trilock.server.domain.policy import RecordedPolicy
-from trilock.server.rpc.convert_checks import policy_to_proto, recorded_waivers_to_proto
+from trilock.server.rpc.convert.checks import policy_to_proto, recorded_waivers_to_proto
 from trilock.server.rpc.principals import current_principal
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import RULE, validating

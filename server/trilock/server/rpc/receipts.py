@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any
 
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.fields import timestamp
 from trilock.server.usecases.sink_receipts import ReceiptRow, SinkReceipt
 from trilock.server.watching.purger import Purged
 from trilock.v1 import receipt_pb2, sink_service_pb2

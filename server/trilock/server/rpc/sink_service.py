@@ -6,14 +6,9 @@ from typing import Final
 
 from trilock.server.domain.names import ReleaseRef, SinkRef, model_name
 from trilock.server.domain.sink import Sink
-from trilock.server.rpc.convert import sink_to_proto
+from trilock.server.rpc.convert.sinks import sink_to_proto
 from trilock.server.rpc.principals import current_principal
-from trilock.server.rpc.receipts import (
-    purged_to_proto,
-    receipt_to_proto,
-    row_to_json,
-    row_to_proto,
-)
+from trilock.server.rpc.receipts import purged_to_proto, receipt_to_proto, row_to_json, row_to_proto
 from trilock.server.rpc.service import Context, Service
 from trilock.server.rpc.validate import MAX_TABLE, validating
 from trilock.server.store.sinks import get_sink, list_sinks

@@ -2,7 +2,7 @@
 
 from trilock.server.domain.fleet import Fleet, RecordedAcknowledgement, Watcher, WatcherState
 from trilock.server.domain.names import AliasRef, BundleRef
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.fields import timestamp
 from trilock.v1 import fleet_pb2, fleet_service_pb2
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from trilock.compat import Difference, Finding, NullPolicy, Report, Waiver
 from trilock.server.domain.policy import RecordedPolicy, RecordedWaiver
-from trilock.server.rpc.times import timestamp
+from trilock.server.rpc.convert.fields import timestamp
 from trilock.server.usecases.waive import Waivers
 from trilock.v1 import bundle_service_pb2, policy_pb2, report_pb2
 

@@ -8,8 +8,9 @@ from trilock.server.domain.operation import Plan
 from trilock.server.operations.pace import Pace
 from trilock.server.planning.middle import State
 from trilock.server.planning.outlook import Change
-from trilock.server.rpc.convert_checks import report_to_proto
-from trilock.server.rpc.times import duration
+from trilock.server.rpc.convert.checks import report_to_proto
+from trilock.server.rpc.convert.fields import duration
+from trilock.server.usecases.promote import PlannedPromotion
 from trilock.v1 import release_pb2, report_pb2
 
 
@@ -68,6 +69,20 @@ def plan_to_proto(
             runs=pace.runs, switched=duration(pace.switched), done=duration(pace.done)
         ),
         states=_states(origin, str(to_bundle), between=between, report=report),
+    )
+
+
+def promotion_to_proto(planned: PlannedPromotion, *, plan: Plan) -> release_pb2.Plan:
+    """Return the message of *planned*, which is all of *plan* or a part of it."""
+    live = planned.around.live
+    return plan_to_proto(
+        plan,
+        from_bundle=None if live is None else live.bundle,
+        to_bundle=planned.bundle.ref,
+        report=planned.report,
+        changes=planned.changes,
+        pace=planned.pace,
+        between=None if planned.middle is None else planned.middle.taken,
     )
 
 
