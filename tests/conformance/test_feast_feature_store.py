@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.conformance.feature_store import (
-    FeatureRepositoryContract,
-    FeatureStoreContract,
-    FeatureWorld,
-)
+from tests.conformance.feature_definitions import FeatureDefinitionsContract
+from tests.conformance.feature_repository import FeatureRepositoryContract
+from tests.conformance.feature_values import FeatureValuesContract
 from tests.support.feast_repo import (
     FileWorld,
     ForkWorker,
@@ -18,11 +16,12 @@ from tests.support.feast_repo import (
     SqliteWorld,
     feast_warnings,
 )
+from tests.support.feature_world import FeatureWorld
 
 pytestmark = [pytest.mark.slow, feast_warnings]
 
 
-class TestFeastOnSqlite(FeatureStoreContract):
+class TestFeastOnSqlite(FeatureDefinitionsContract, FeatureValuesContract):
     @pytest.fixture
     def world(self, tmp_path: Path) -> Iterator[FeatureWorld]:
         world = SqliteWorld(tmp_path / "feast")
@@ -30,7 +29,7 @@ class TestFeastOnSqlite(FeatureStoreContract):
         world.close()
 
 
-class TestFeastOnPostgres(FeatureStoreContract):
+class TestFeastOnPostgres(FeatureDefinitionsContract, FeatureValuesContract):
     @pytest.fixture
     def world(self, tmp_path: Path, postgres_database: str) -> Iterator[FeatureWorld]:
         world = PostgresWorld(tmp_path / "feast", url=make_url(postgres_database))
@@ -38,7 +37,7 @@ class TestFeastOnPostgres(FeatureStoreContract):
         world.close()
 
 
-class TestFeastOnAFile(FeatureStoreContract):
+class TestFeastOnAFile(FeatureDefinitionsContract, FeatureValuesContract):
     @pytest.fixture
     def world(self, tmp_path: Path) -> Iterator[FeatureWorld]:
         world = FileWorld(tmp_path / "feast")

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.feature_store import (
-    NOW,
-    FeatureRepositoryContract,
-    FeatureStoreContract,
-    FeatureWorld,
-)
+from tests.conformance.feature_definitions import FeatureDefinitionsContract
+from tests.conformance.feature_repository import FeatureRepositoryContract
+from tests.conformance.feature_values import FeatureValuesContract
 from tests.support.feast_objects import SCALES, feast_objects
+from tests.support.feature_world import NOW, FeatureWorld
 from trilock.server.planes.memory.feature_store import MemoryFeatureStore
 
 
@@ -48,7 +46,7 @@ class MemoryWorld:
         self.store.available = False
 
 
-class TestMemoryFeatureStore(FeatureStoreContract):
+class TestMemoryFeatureStore(FeatureDefinitionsContract, FeatureValuesContract):
     @pytest.fixture
     def world(self) -> FeatureWorld:
         return MemoryWorld()

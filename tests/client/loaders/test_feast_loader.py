@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from tests.conformance.feature_store import deployed, fill
 from tests.support.feast_kinds import EVERY_KIND
 from tests.support.feast_repo import (
     FileWorld,
@@ -17,6 +16,7 @@ from tests.support.feast_repo import (
     SqliteWorld,
     feast_warnings,
 )
+from tests.support.feature_world import deployed, fill
 from tests.support.live import live_bundle
 from trilock.client import BundleContract
 from trilock.client.errors import ContractError

@@ -20,6 +20,25 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield made
 
 
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Served]:
+    """A server on a world of the test's own."""
+    with served_world(tmp_path) as made:
+        made.world.register()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server on a world with two bundles: the first finalized, the second soaking."""
+    with served_world(tmp_path_factory.mktemp("released")) as made:
+        made.world.register()
+        made.world.release(made.world.record())
+        made.world.promote(made.world.record(variant="scaled"))
+        made.world.settle()
+        yield made
+
+
 class Certificates:
     """An authority of this test run, a server certificate, and client certificates by name."""
 

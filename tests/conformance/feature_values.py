@@ -1,206 +1,18 @@
-"""What every FeatureStore owes its callers. Subclass it and provide `world`."""
+"""What every FeatureStore owes its callers about what is served."""
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Protocol
+from datetime import timedelta
 
 import pytest
 
-from trilock.server.domain.bundle import FeatureCapture
-from trilock.server.domain.errors import (
-    ForeignEditError,
-    NotFoundError,
-    PlaneUnavailableError,
-    PreconditionError,
-)
-from trilock.server.domain.ports import Comparison, FeatureStore, FillBounds, ViewState, Window
-
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-DAY = Window(start=NOW - timedelta(days=1), end=NOW - timedelta(hours=5))
+from tests.support.feature_world import DAY, NOW, FeatureWorld, capture, deployed, fill
+from trilock.server.domain.errors import ForeignEditError, PreconditionError
+from trilock.server.domain.ports import Comparison, FillBounds, ViewState, Window
 
 
-class FeatureWorld(Protocol):
-    """A feature store, and what others do to it.
-
-    The base project is `delay`. Its service `delay` has the view `weather` and
-    an on-demand view `derived` on top of it; the service `places` has the view
-    `airports`. There are two variants. In `celsius`, `weather` has `temp`; in
-    `scaled` it reads another source and has `humidity`, too. Six hours ago both
-    sources had 10, 20 and 30 for EWR, JFK and LGA, `scaled` a hundred times that.
-    """
-
-    repository: Path
-
-    @property
-    def store(self) -> FeatureStore:
-        """The store under test."""
-        ...
-
-    def apply(self, variant: str, *, project: str = "delay") -> None:
-        """Do what `feast apply` does."""
-        ...
-
-    def observe(self, variant: str, *, origin: str, temp: float, at: datetime) -> None:
-        """Add a row to the variant's source, in its scale."""
-        ...
-
-    def temp(self, project: str, *, origin: str) -> object:
-        """Return the `temp` that *project* serves."""
-        ...
-
-    def commit(self, variant: str) -> str:
-        """Commit the variant, in folder `features` of the repository."""
-        ...
-
-    def break_down(self) -> None:
-        """From now on the registry does not answer."""
-        ...
-
-
-def capture(world: FeatureWorld, variant: str) -> FeatureCapture:
-    world.apply(variant)
-    return world.store.capture_project(project="delay", service="delay")
-
-
-def deployed(world: FeatureWorld, variant: str, *, project: str) -> FeatureCapture:
-    captured = capture(world, variant)
-    found = world.store.definition(captured, project=project)
-    world.store.deploy(captured, project=project, expected=found)
-    return captured
-
-
-def fill(world: FeatureWorld, captured: FeatureCapture, project: str, window: Window = DAY) -> None:
-    world.store.fill(captured, project=project, window=window, progress=lambda _: None)
-
-
-class FeatureStoreContract:
+class FeatureValuesContract:
     @pytest.fixture
     def world(self) -> FeatureWorld:
         raise AssertionError("a subclass provides it")
-
-    def test_a_capture_holds_what_the_service_needs_and_nothing_else(
-        self, world: FeatureWorld
-    ) -> None:
-        captured = capture(world, "celsius")
-
-        assert (captured.service, captured.project, captured.revision) == ("delay", "delay", None)
-        assert [(o.kind, o.name) for o in captured.objects if o.name != "__dummy"] == [
-            ("data_source", "trip"),
-            ("data_source", "weather_source"),
-            ("entity", "origin"),
-            ("feature_service", "delay"),
-            ("feature_view", "weather"),
-            ("on_demand_feature_view", "derived"),
-        ]
-
-    def test_only_another_definition_has_another_digest(self, world: FeatureWorld) -> None:
-        first = capture(world, "celsius")
-        again = capture(world, "celsius")
-        other = capture(world, "scaled")
-
-        assert first.definition_digest == again.definition_digest
-        assert first.definition_digest != other.definition_digest
-
-    def test_what_is_not_there_is_said_with_what_is(self, world: FeatureWorld) -> None:
-        world.apply("celsius")
-
-        with pytest.raises(NotFoundError, match=r"feature service 'typo'.*there is: delay, places"):
-            world.store.capture_project(project="delay", service="typo")
-        with pytest.raises(NotFoundError, match=r"Feast project 'typo'.*there is: delay"):
-            world.store.capture_project(project="typo", service="delay")
-
-    def test_a_description_is_the_proto_as_json(self, world: FeatureWorld) -> None:
-        described = world.store.describe(capture(world, "celsius"))
-        view = next(raw for raw in described if raw.kind == "feature_view")
-
-        assert (view.name, view.unknown_fields) == ("weather", False)
-        assert view.definition["spec"]["ttl"] == "2592000s"
-        assert [(f["name"], f["value_type"]) for f in view.definition["spec"]["features"]] == [
-            ("temp", 5)
-        ]
-
-    def test_a_deployed_project_is_defined_as_captured(self, world: FeatureWorld) -> None:
-        captured = capture(world, "celsius")
-        assert world.store.definition(captured, project="delay__s1") is None
-
-        world.store.deploy(captured, project="delay__s1", expected=None)
-
-        found = world.store.definition(captured, project="delay__s1")
-        assert found == captured.definition_digest
-
-    def test_deploying_again_is_no_edit_whatever_was_expected(self, world: FeatureWorld) -> None:
-        captured = deployed(world, "celsius", project="delay__s1")
-
-        world.store.deploy(captured, project="delay__s1", expected=None)
-
-        found = world.store.definition(captured, project="delay__s1")
-        assert found == captured.definition_digest
-
-    def test_a_deployed_capture_can_be_captured_again(self, world: FeatureWorld) -> None:
-        captured = deployed(world, "celsius", project="delay__s1")
-
-        again = world.store.capture_project(project="delay__s1", service="delay")
-
-        assert again.definition_digest == captured.definition_digest
-        assert again.project == "delay__s1"
-
-    def test_a_token_moves_with_every_change_and_with_nothing_else(
-        self, world: FeatureWorld
-    ) -> None:
-        captured = capture(world, "celsius")
-        world.store.deploy(captured, project="delay__s1", expected=None)
-        first = world.store.token(project="delay__s1")
-        again = world.store.token(project="delay__s1")
-        world.apply("scaled", project="elsewhere")
-        elsewhere = world.store.token(project="delay__s1")
-
-        world.apply("scaled", project="delay__s1")
-
-        assert first == again == elsewhere
-        assert world.store.token(project="delay__s1") != first
-
-    def test_differences_name_what_is_other_and_what_is_gone(self, world: FeatureWorld) -> None:
-        captured = capture(world, "celsius")
-        world.store.deploy(captured, project="delay__s1", expected=None)
-        none = world.store.differences(captured, project="delay__s1")
-        world.apply("scaled", project="delay__s1")
-
-        changed = " ".join(world.store.differences(captured, project="delay__s1"))
-        gone = world.store.differences(captured, project="nowhere")
-
-        assert none == ()
-        assert "feature view 'weather' was changed: features added humidity" in changed
-        assert "feature service 'delay' is gone" in gone
-
-    def test_a_foreign_edit_is_refused_and_stays(self, world: FeatureWorld) -> None:
-        celsius = deployed(world, "celsius", project="delay__s1")
-        scaled = capture(world, "scaled")
-        planned = world.store.definition(scaled, project="delay__s1")
-        world.apply("scaled", project="delay__s1")
-        foreign = world.store.definition(celsius, project="delay__s1")
-
-        with pytest.raises(ForeignEditError):
-            world.store.deploy(celsius, project="delay__s1", expected=planned)
-
-        assert world.store.definition(celsius, project="delay__s1") == foreign
-
-    def test_an_expected_definition_is_replaced(self, world: FeatureWorld) -> None:
-        celsius = deployed(world, "celsius", project="delay__s1")
-        scaled = deployed(world, "scaled", project="delay__s1")
-
-        assert world.store.definition(scaled, project="delay__s1") == scaled.definition_digest
-        assert world.store.definition(celsius, project="delay__s1") != celsius.definition_digest
-
-    def test_deploying_leaves_other_projects_and_objects_alone(self, world: FeatureWorld) -> None:
-        world.apply("celsius")
-        places = world.store.capture_project(project="delay", service="places")
-        world.store.deploy(places, project="delay__s1", expected=None)
-
-        celsius = deployed(world, "celsius", project="delay__s1")
-        deployed(world, "scaled", project="delay__s2")
-
-        assert world.store.definition(places, project="delay__s1") == places.definition_digest
-        assert world.store.definition(celsius, project="delay__s1") == celsius.definition_digest
 
     def test_a_view_is_empty_until_it_is_filled(self, world: FeatureWorld) -> None:
         captured = deployed(world, "celsius", project="delay__s1")
@@ -391,36 +203,6 @@ class FeatureStoreContract:
         assert world.temp("live", origin="LGA") == 30.0
         assert world.store.definition(celsius, project="live") == celsius.definition_digest
 
-    def test_a_retired_project_is_gone_and_can_be_deployed_again(self, world: FeatureWorld) -> None:
-        captured = deployed(world, "celsius", project="delay__s1")
-        fill(world, captured, "delay__s1")
-
-        kept = [world.store.retire(captured, project="delay__s1") for _ in range(2)]
-
-        assert kept == [(), ()]
-        assert world.store.definition(captured, project="delay__s1") is None
-        world.store.deploy(captured, project="delay__s1", expected=None)
-        assert world.store.views(captured, project="delay__s1") == (
-            ViewState(view="weather", rows=0, fed_from=None, fed_until=None, feedable=True),
-        )
-
-    def test_retiring_leaves_what_is_not_its_own(self, world: FeatureWorld) -> None:
-        celsius = deployed(world, "celsius", project="delay__s1")
-        world.apply("celsius")
-        places = world.store.capture_project(project="delay", service="places")
-        found = world.store.definition(places, project="delay__s1")
-        world.store.deploy(places, project="delay__s1", expected=found)
-        scaled = deployed(world, "scaled", project="delay__s2")
-
-        kept = world.store.retire(celsius, project="delay__s1")
-        with pytest.raises(ForeignEditError):
-            world.store.retire(celsius, project="delay__s2")
-
-        assert "feature view 'airports'" in kept
-        assert "feature service 'places'" in kept
-        assert world.store.definition(places, project="delay__s1") == places.definition_digest
-        assert world.store.definition(scaled, project="delay__s2") == scaled.definition_digest
-
     def test_filling_changes_no_definition(self, world: FeatureWorld) -> None:
         captured = deployed(world, "celsius", project="delay__s1")
 
@@ -501,49 +283,3 @@ class FeatureStoreContract:
             world.store.mirror(celsius, source="delay__s1", project="live")
 
         assert world.temp("live", origin="LGA") == 30.0
-
-    def test_a_registry_that_does_not_answer_is_unavailable(self, world: FeatureWorld) -> None:
-        captured = capture(world, "celsius")
-        world.break_down()
-
-        with pytest.raises(PlaneUnavailableError) as caught:
-            world.store.capture_project(project="delay", service="delay")
-        with pytest.raises(PlaneUnavailableError):
-            world.store.deploy(captured, project="delay__s1", expected=None)
-
-        assert "\n" not in str(caught.value)
-
-
-class FeatureRepositoryContract:
-    """`capture_repository`: apart from the rest, because it does not touch the registry."""
-
-    @pytest.fixture
-    def world(self) -> FeatureWorld:
-        raise AssertionError("a subclass provides it")
-
-    def test_a_commit_is_captured_without_touching_anything_live(self, world: FeatureWorld) -> None:
-        revision = world.commit("celsius")
-
-        captured = world.store.capture_repository(
-            repository=world.repository, revision=revision, folder="features", service="delay"
-        )
-
-        assert captured.revision == revision
-        assert [(o.kind, o.name) for o in captured.objects if o.name != "__dummy"] == [
-            ("data_source", "trip"),
-            ("data_source", "weather_source"),
-            ("entity", "origin"),
-            ("feature_service", "delay"),
-            ("feature_view", "weather"),
-            ("on_demand_feature_view", "derived"),
-        ]
-        assert world.store.definition(captured, project="delay") is None
-
-    def test_what_a_repository_does_not_have_is_not_found(self, world: FeatureWorld) -> None:
-        revision = world.commit("celsius")
-
-        for commit, folder in (("0" * 40, "features"), (revision, "typo")):
-            with pytest.raises(NotFoundError):
-                world.store.capture_repository(
-                    repository=world.repository, revision=commit, folder=folder, service="delay"
-                )
