@@ -328,6 +328,62 @@ def test_a_shadow_gets_a_copy_and_stays_beside(released: World, better: Bundle) 
         assert get_hold(session, better.ref) is None
 
 
+def test_the_end_of_a_shadow_and_a_promotion_do_not_disturb_each_other(
+    released: World, better: Bundle
+) -> None:
+    shadow = start(released, better, percent=0)
+    promotion = released.promote(released.record(variant="rankine"))
+    end = released.roll_back(leaves=shadow).operation
+    assert end is not None
+
+    assert released.settled(promotion).state is OperationState.SUCCEEDED
+    # Its planes followed with those of the promotion, whose pivot was the newer one.
+    assert released.settled(end).state is OperationState.SUPERSEDED
+    assert told(released).shadow is None
+    assert (released.live().release, state(released, shadow)) == (
+        promotion.release,
+        ReleaseState.ROLLED_BACK,
+    )
+
+
+def test_a_promotion_whose_planes_still_follow_succeeds_though_a_shadow_ends(
+    released: World, better: Bundle
+) -> None:
+    shadow = start(released, better, percent=0)
+    promotion = released.promote(released.record(variant="rankine"))
+    released.pivot()
+    end = released.roll_back(leaves=shadow).operation
+    assert end is not None
+
+    assert released.settled(end).state is OperationState.SUCCEEDED
+    assert released.settled(promotion).state is OperationState.SUCCEEDED
+
+
+def test_the_end_of_a_shadow_switches_nothing(released: World, better: Bundle) -> None:
+    shadow = start(released, better, percent=0)
+    before = released.live()
+
+    released.roll_back(leaves=shadow)
+    released.settle()
+
+    after = released.live()
+    assert (after.revision, after.switched_revision) == (
+        before.revision + 1,
+        before.switched_revision,
+    )
+
+
+def test_the_end_of_a_canary_takes_the_alias_from_whatever_works_on_it(
+    released: World, better: Bundle
+) -> None:
+    start(released, better)
+    shadowing = released.promote(released.record(variant="rankine"), trial=Trial(percent=0))
+
+    released.roll_back(leaves=released.live().canary)
+
+    assert released.settled(shadowing).state is OperationState.COMPENSATED
+
+
 def test_a_plan_may_name_the_shadow(released: World, better: Bundle) -> None:
     shadow = start(released, better, percent=0)
 

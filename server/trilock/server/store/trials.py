@@ -116,6 +116,9 @@ def set_share(
 def end_trial(session: Session, *, alias: AliasRef, trial: ReleaseRef, cause: Cause) -> LiveRow:
     """Take *trial* back: its requests are the live release's again.
 
+    The end of a shadow, which gave nobody an answer, is a revision but no switch: what
+    still follows the last one goes on.
+
     Raises:
         StaleEtagError: It is not on trial any more.
     """
@@ -124,11 +127,13 @@ def end_trial(session: Session, *, alias: AliasRef, trial: ReleaseRef, cause: Ca
         found = _ref(alias.model, row.canary or row.shadow)
         raise StaleEtagError(resource=str(alias), expected=str(trial), found=str(found))
     end_release(session, trial, kind=ReleaseKind.ROLLBACK, cause=cause)
-    if row.canary == trial.number:
+    is_canary = row.canary == trial.number
+    if is_canary:
         row.canary, row.canary_percent = None, 0
     else:
         row.shadow = None
-    return _changed(session, row, revision=allot_revision(session), cause=cause)
+    revision = allot_revision(session)
+    return _changed(session, row, revision=revision, cause=cause, switches=is_canary)
 
 
 def _locked(session: Session, alias: AliasRef) -> LiveTable:
@@ -142,9 +147,13 @@ def _locked(session: Session, alias: AliasRef) -> LiveTable:
     return row
 
 
-def _changed(session: Session, row: LiveTable, *, revision: int, cause: Cause) -> LiveRow:
-    row.revision = row.switched_revision = revision
-    row.switched_ms = session.exec(select(db_now_ms())).one()
+def _changed(
+    session: Session, row: LiveTable, *, revision: int, cause: Cause, switches: bool = True
+) -> LiveRow:
+    row.revision = revision
+    if switches:
+        row.switched_revision = revision
+        row.switched_ms = session.exec(select(db_now_ms())).one()
     row.cause = codec.cause_to_json(cause)
     session.add(row)
     session.flush()

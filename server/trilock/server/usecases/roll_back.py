@@ -59,6 +59,11 @@ class PlannedRollback:
         """Whether what it leaves is on trial: it makes no release, the live one serves on."""
         return self.leaves.state in {ReleaseState.CANARY, ReleaseState.SHADOW}
 
+    @property
+    def changes_answers(self) -> bool:
+        """Whether readers are given answers of another bundle: a shadow gives none."""
+        return self.leaves.state is not ReleaseState.SHADOW
+
 
 class _OvertakenError(Exception):
     """What was to be taken back as a canary has gone live meanwhile."""
@@ -126,6 +131,11 @@ def roll_back(
     clock: Callable[[], int] = now_ms,
 ) -> StartedRollback:
     """Start the operation that leaves *leaves* for its target.
+
+    It takes the alias from whatever works on it, for what readers are served cannot wait.
+    The end of a shadow takes nothing from anybody: it gave no answers, so nothing
+    that works on the alias has to give way, and since nothing rests on it, it need not wait
+    for a promotion that takes hours either. Both come to their ends.
 
     Pressing twice does nothing twice: when *leaves* was left by a rollback, or was
     itself made by one less than 15 minutes ago, that one's operation is returned.
@@ -235,8 +245,8 @@ class _Press:
             cause=self.cause,
             release=None if release is None else release.ref,
             # The mirror's too: whoever goes live on what it brought is turned back.
-            scopes=(str(self.alias), mirror_scope(self.alias)),
-            preempts=True,
+            scopes=((str(self.alias), mirror_scope(self.alias)) if planned.changes_answers else ()),
+            preempts=planned.changes_answers,
         )
         _require_not_overtaken(session, planned)
         return StartedRollback(operation=operation, already_done=False)
