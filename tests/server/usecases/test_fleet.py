@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.values import ALIAS
-from tests.support.world import World, world
+from tests.support.world import ANN, World, world
 from trilock.server.domain.errors import AlreadyExistsError, FleetRefusedError
 from trilock.server.domain.fleet import (
     Acknowledgement,
@@ -25,6 +25,7 @@ from trilock.server.store.counters import generation
 from trilock.server.store.fleet import Recorded, drop_expired
 from trilock.server.store.releases import get_release
 from trilock.server.store.tables import WatcherRow
+from trilock.server.usecases.advance import advance
 from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.describe_fleet import describe_fleet, describe_who_served
 from trilock.server.usecases.report_serving import report_serving
@@ -210,6 +211,68 @@ def test_refusal_by_more_than_half_stops_it_before_finalize(released: World) -> 
     released.finalize()
     released.settle()
     assert released.live().state is ReleaseState.FINALIZED
+
+
+def share(world: World, percent: int) -> Operation:
+    operation = advance(
+        world.runtime,
+        alias=ALIAS,
+        percent=percent,
+        reason="",
+        etag="",
+        request_id="",
+        validate_only=False,
+        principal=ANN,
+    )
+    assert operation is not None
+    return world.settled(operation)
+
+
+def test_a_canary_that_more_than_half_refused_gets_no_more_requests(released: World) -> None:
+    released.promote(released.record(variant="kelvin"), trial=Trial(percent=5))
+    released.settle()
+    report(released, "a")
+    for name in ("b", "c"):
+        report(released, name, refusal="its canary: features do not match")
+    before = released.live()
+
+    for more in (25, 100):
+        with pytest.raises(FleetRefusedError, match=r"2 of 3 watchers refused .*, the canary on"):
+            share(released, more)
+    assert released.live() == before
+
+    # Fewer it may get at any time, and the "no" stands for all that.
+    share(released, 1)
+    assert released.live().canary_percent == 1
+    with pytest.raises(FleetRefusedError):
+        share(released, 2)
+
+    for name in ("b", "c"):
+        report(released, name)
+    share(released, 25)
+    assert released.live().canary_percent == 25
+
+
+def test_a_canary_that_is_refused_while_it_is_given_more_gets_no_more(released: World) -> None:
+    released.promote(released.record(variant="kelvin"), trial=Trial(percent=5))
+    released.settle()
+    operation = advance(
+        released.runtime,
+        alias=ALIAS,
+        percent=25,
+        reason="",
+        etag="",
+        request_id="",
+        validate_only=False,
+        principal=ANN,
+    )
+    assert operation is not None
+    report(released, "a", refusal="its canary: features do not match")
+
+    ended = released.settled(operation)
+
+    assert (ended.state, ended.error_reason) == (OperationState.COMPENSATED, "FLEET_REFUSED")
+    assert released.live().canary_percent == 5
 
 
 def test_the_end_of_a_shadow_takes_no_refusal_back(released: World) -> None:

@@ -69,6 +69,8 @@ class ReleaseServiceStub:
     Errors include:
     - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
     - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+    - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused the
+      canary, and it would get more.
     - ABORTED (STALE_ETAG): the alias changed since the caller looked.
     - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
     """
@@ -255,6 +257,8 @@ class ReleaseServiceAsyncStub:
     Errors include:
     - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
     - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+    - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused the
+      canary, and it would get more.
     - ABORTED (STALE_ETAG): the alias changed since the caller looked.
     - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
     """
@@ -449,6 +453,8 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
         Errors include:
         - FAILED_PRECONDITION (WRONG_STATE): there is no canary, or it has that share.
         - FAILED_PRECONDITION: whatever Promote is refused for, but WRONG_STATE.
+        - FAILED_PRECONDITION (FLEET_REFUSED): more than half of the watchers refused the
+          canary, and it would get more.
         - ABORTED (STALE_ETAG): the alias changed since the caller looked.
         - ABORTED (OPERATION_IN_PROGRESS): another operation works on the alias.
         """

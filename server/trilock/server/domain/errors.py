@@ -189,13 +189,15 @@ class ForeignEditError(PreconditionError):
 
 
 class FleetRefusedError(PreconditionError):
-    """More than half of the watchers refused what is live."""
+    """More than half of the watchers refused what is live, or the canary."""
 
     reason = "FLEET_REFUSED"
 
-    def __init__(self, *, alias: str, refused: int, watchers: int, why: str) -> None:
+    def __init__(
+        self, *, alias: str, refused: int, watchers: int, why: str, what: str = "what is live"
+    ) -> None:
         super().__init__(
-            f"{refused} of {watchers} watchers refused what is live on {alias}: {why}; mend it, or "
+            f"{refused} of {watchers} watchers refused {what} on {alias}: {why}; mend it, or "
             "`trilock rollback`",
             alias=alias,
             refused=refused,

@@ -206,9 +206,19 @@ def _trial(around: Surroundings, bundle: BundleRef, trial: Trial) -> PlannedStep
 def plan_advance(
     around: Surroundings, *, canary: ReleaseRef, bundle: BundleRef, percent: int
 ) -> Plan:
-    """Return the plan that gives *canary*, which has *bundle*, another share of the requests."""
+    """Return the plan that gives *canary*, which has *bundle*, another share of the requests.
+
+    Whoever serves is asked before it gets more of them; less it may get at any time.
+    """
+    grows = around.live is None or percent > around.live.canary_percent
+    accepted = PlannedStep(
+        step="fleet_accepts",
+        args={"alias": str(around.alias), "canary": str(canary)},
+        title=f"see that the processes that serve {around.alias} have not refused {bundle}",
+    )
     steps = [
         *promotion_gates(around.alias, bundle),
+        *([accepted] if grows else []),
         PlannedStep(
             step="set_share",
             args={

@@ -1,4 +1,4 @@
-"""No more than half of the processes that serve an alias have refused what is live."""
+"""No more than half of the processes that serve an alias have refused what is live, or tried."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from sqlmodel import Session
 
 from trilock.server.domain.errors import FleetRefusedError
 from trilock.server.domain.fleet import WatcherState
-from trilock.server.domain.names import AliasRef
+from trilock.server.domain.names import AliasRef, ReleaseRef
 from trilock.server.domain.operation import Json
 from trilock.server.domain.release import LiveRow
 from trilock.server.store.database import Database
@@ -15,7 +15,7 @@ from trilock.server.store.releases import get_release, require_live
 
 
 class FleetAccepts:
-    """Implements Gate. Args: alias."""
+    """Implements Gate. Args: alias, canary (only where it is asked of that)."""
 
     name: ClassVar[str] = "fleet_accepts"
     timeout: ClassVar[float] = 5.0
@@ -29,18 +29,24 @@ class FleetAccepts:
         Raises:
             FleetRefusedError: More than half of them did.
         """
+        canary = args.get("canary")
         with self._database.read() as session:
-            forbid_refused(session, require_live(session, AliasRef.parse(args["alias"])))
+            forbid_refused(
+                session,
+                require_live(session, AliasRef.parse(args["alias"])),
+                canary=None if canary is None else ReleaseRef.parse(canary),
+            )
 
 
-def forbid_refused(session: Session, live: LiveRow) -> None:
-    """Do nothing unless a quorum refused *live*.
+def forbid_refused(session: Session, live: LiveRow, *, canary: ReleaseRef | None = None) -> None:
+    """Do nothing unless a quorum refused *live*, since *canary* began if there is one.
 
     Raises:
         FleetRefusedError: More than half of the watchers did.
     """
-    # Since it went live, and not since the row changed: the end of a shadow takes no "no" back.
-    since = get_release(session, live.release).revision
+    # Since it began, and not since the row changed: neither another share nor the end of a
+    # shadow takes a "no" back.
+    since = get_release(session, canary or live.release).revision
     fleet = get_fleet(session, live, revision=since)
     if fleet.refused_by_quorum:
         raise FleetRefusedError(
@@ -48,4 +54,5 @@ def forbid_refused(session: Session, live: LiveRow) -> None:
             refused=len(fleet.those(WatcherState.REFUSED)),
             watchers=len(fleet.watchers),
             why=fleet.refusal,
+            what="what is live" if canary is None else f"{canary}, the canary",
         )
