@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from trilock.v1.operation_pb2 import OperationState
 from trilock.v1.release_service_pb2 import (
     GetAliasResponse,
     GetReleaseResponse,
+    ListReleasesResponse,
     PromoteResponse,
     RollBackResponse,
 )
@@ -137,8 +139,60 @@ def test_a_reader_that_goes_away_is_no_defect() -> None:
             assert process.stderr is not None
             process.stdout.readline()
             process.stdout.close()
-            assert process.wait(DEADLINE) == 1
-            assert "Traceback" not in process.stderr.read()
+            assert process.wait(DEADLINE) == 141
+            assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("arguments", [["history", "-o", "json"], ["history"], ["--help"]])
+def test_as_any_tool_it_ends_quietly_before_a_head_that_has_read_enough(
+    arguments: list[str],
+) -> None:
+    with FakeServer() as server:
+        found = [release(number, bundle=number) for number in range(1, 3)]
+        server.answer("ReleaseService.ListReleases", ListReleasesResponse(releases=found))
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [*TRILOCK, *arguments],
+            env={**os.environ, "TRILOCK_SERVER": server.address},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        os.close(writer)
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_ctrl_c_before_the_server_answered_says_where_to_look() -> None:
+    with FakeServer() as server:
+        asked = threading.Event()
+
+        def hang(request: object, context: grpc.ServicerContext) -> object:
+            asked.set()
+            server.closing.wait()
+            raise RefusedError(code=grpc.StatusCode.UNAVAILABLE, message="closing")
+
+        server.answer("ReleaseService.Promote", hang)
+        with subprocess.Popen(
+            [*TRILOCK, "promote", "delay/2"],
+            env={**os.environ, "TRILOCK_SERVER": server.address},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert asked.wait(DEADLINE)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            rest = process.stderr.read()
+            code = process.wait(DEADLINE)
+
+    assert code == 130
+    assert rest == (
+        "error: interrupted before the server answered; if it began, it goes on: "
+        "trilock operations list delay@production --active\n"
+    )
 
 
 def test_ctrl_c_while_waiting_says_that_the_operation_goes_on() -> None:
@@ -168,8 +222,10 @@ def test_ctrl_c_while_waiting_says_that_the_operation_goes_on() -> None:
 
     assert code == 130
     assert rest == (
-        f"error: interrupted; {OPERATION} goes on: "
-        "trilock operations show 0123456789abcdef0123456789abcdef\n"
+        f"error: interrupted; {OPERATION} goes on\n"
+        "  look at it:     trilock operations show 0123456789abcdef0123456789abcdef\n"
+        "  wait for it:    trilock operations wait 0123456789abcdef0123456789abcdef\n"
+        "  turn it back:   trilock operations cancel 0123456789abcdef0123456789abcdef\n"
     )
 
 

@@ -165,7 +165,7 @@ def test_an_incompatible_bundle_is_refused_with_its_findings(
         (["resolve", "delay@canary"], 2, "delay/aliases/canary does not exist"),
         (["resolve", "Delay"], 2, "'Delay' is not a valid model"),
         (["bundles", "17"], 2, "models/delay/bundles/17 does not exist"),
-        (["operations", "show", "nonsense"], 2, "'nonsense' is not a valid operation"),
+        (["operations", "show", "nonsense"], 2, "'nonsense' is no operation's id"),
         (["promote", "17"], 2, "models/delay/bundles/17 does not exist"),
         (["rollback", "--yes"], 2, "does not exist"),
         (["finalize"], 2, "does not exist"),

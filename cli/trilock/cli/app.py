@@ -30,14 +30,16 @@ from trilock.cli.commands import (
     tokens,
     waivers,
 )
+from trilock.cli.running.command import Commands
 from trilock.cli.running.session import Access
 
 app = typer.Typer(
     name="trilock",
+    cls=Commands,
     help="Roll back model, features and pipeline together.",
     epilog="Exit codes: 0 done or compatible, 1 could not decide, 2 usage, 3 forbidden by the "
     "state of the world or missing rights, 4 timed out waiting, 100 incompatible, "
-    "101 warnings (--fail-on=warning), 130 ctrl-c.",
+    "101 warnings (--fail-on=warning), 130 ctrl-c, 141 nobody reads the output.",
     no_args_is_help=True,
     # The last resort of `running/command.py` is the only one that shows a traceback.
     pretty_exceptions_enable=False,

@@ -8,6 +8,7 @@
 100  incompatible
 101  warnings, with --fail-on=warning
 130  ctrl-c; an operation that was started goes on
+141  nobody reads the output any more, as `| head` does; an operation goes on
 """
 
 from enum import IntEnum
@@ -27,6 +28,7 @@ class Exit(IntEnum):
     INCOMPATIBLE = 100
     WARNINGS = 101
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 BY_REASON: Final = {

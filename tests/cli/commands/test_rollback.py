@@ -355,3 +355,13 @@ def test_nobody_need_wait(trilock: Trilock) -> None:
     run = trilock("rollback", "--yes", "--no-wait")
 
     assert (run.code, run.out) == (0, f"{OPERATION}\n")
+
+
+def test_without_a_server_it_says_which_was_asked_and_that_none_is_needed() -> None:
+    run = Trilock("127.0.0.1:1")("rollback", "delay", "--yes")
+
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("error: no trilock server answers at 127.0.0.1:1 (")
+    assert run.err.splitlines()[1:] == [
+        "  without a server, on the machine of its SQLite file: trilock rollback --local"
+    ]

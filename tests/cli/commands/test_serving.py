@@ -4,11 +4,11 @@ from collections.abc import Iterator
 import grpc
 
 from tests.support.command_line import Trilock
-from tests.support.fake_server import FakeServer
+from tests.support.fake_server import FakeServer, RefusedError
 from tests.support.live import live_message, watch_response
-from tests.support.releases import ago, release
+from tests.support.releases import ago, alias, release
 from trilock.v1.release_pb2 import ReleaseState
-from trilock.v1.release_service_pb2 import GetReleaseAtResponse
+from trilock.v1.release_service_pb2 import GetReleaseAtResponse, ListAliasesResponse
 from trilock.v1.serving_service_pb2 import ResolveRequest, ResolveResponse
 
 
@@ -79,6 +79,52 @@ def stream(server: FakeServer) -> None:
         server.closing.wait()
 
     server.answer("ServingService.Watch", changes)
+    there = ListAliasesResponse(aliases=[alias(release(4, bundle=1))])
+    server.answer("ReleaseService.ListAliases", there)
+
+
+def test_watch_says_at_once_that_there_is_nothing_and_what_there_is(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    stream(server)
+    there = ListAliasesResponse(aliases=[alias(release(2, bundle=2))])
+    server.answer("ReleaseService.ListAliases", there)
+
+    unknown, misspelt = trilock("watch", "nosuch"), trilock("watch", "delay@prodution", "delay")
+
+    assert (unknown.code, unknown.out) == (2, "")
+    assert unknown.err == (
+        "error: nothing was ever released on nosuch@production; an alias is spelt MODEL[@ALIAS], "
+        "and there is: delay@production; --wait waits for it\n"
+    )
+    assert misspelt.code == 2
+    assert "nothing was ever released on delay@prodution; an alias" in misspelt.err
+
+
+def test_watch_waits_for_a_first_release_if_it_is_asked_to(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    stream(server)
+    server.answer("ReleaseService.ListAliases", ListAliasesResponse())
+
+    refused, run = trilock("watch", "delay"), trilock("watch", "delay", "--wait", "--count=1")
+
+    assert "and there is: none yet" in refused.err
+    assert (run.code, run.err) == (
+        0,
+        "nothing was ever released on delay@production; waiting for it\n",
+    )
+    assert run.out == "4  delay@production  bundle 1  FINALIZED  by alice: because\n"
+
+
+def test_who_may_only_watch_watches(server: FakeServer, trilock: Trilock) -> None:
+    stream(server)
+    denied = RefusedError(
+        code=grpc.StatusCode.PERMISSION_DENIED, message="no", reason="PERMISSION_DENIED"
+    )
+    server.answer("ReleaseService.ListAliases", denied)
+
+    assert trilock("watch", "delay", "--count=1").code == 0
 
 
 def test_watch_shows_what_is_live_and_every_change(server: FakeServer, trilock: Trilock) -> None:

@@ -177,3 +177,13 @@ def test_aliases(trilock: Trilock) -> None:
     assert line.split()[:3] == ["delay@production", "2", "SOAKING"]
     assert line.split()[-2:] == ["READY", "feature_mirror"]
     assert trilock("aliases", "delay", "-o", "json").json[0]["etag"] == '"20"'
+
+
+def test_a_history_without_releases_says_so(server: FakeServer, trilock: Trilock) -> None:
+    server.answer("ReleaseService.ListReleases", ListReleasesResponse())
+
+    run, as_json = trilock("history", "delay@canary"), trilock("history", "-o", "json")
+
+    assert (run.code, run.out) == (0, "")
+    assert run.err == "nothing was ever released on delay@canary\n"
+    assert as_json.json == []

@@ -46,7 +46,9 @@ def test_a_sink_a_schema_an_operation() -> None:
     assert ONE.sink("predictions") == "models/delay/sinks/predictions"
     assert schema("delay_v1/3") == "featureSchemas/delay_v1/versions/3"
     assert schema("featureSchemas/delay_v1/versions/3") == "featureSchemas/delay_v1/versions/3"
-    assert operation("abc") == operation("operations/abc") == "operations/abc"
+    assert operation("0a" * 16) == operation(f"operations/{'0a' * 16}") == f"operations/{'0a' * 16}"
+    with pytest.raises(UsageError, match="`trilock operations list` lists them"):
+        operation("nonsense")
 
 
 def test_an_alias_is_of_the_model_of_the_bundle() -> None:

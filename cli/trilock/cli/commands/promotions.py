@@ -32,6 +32,7 @@ from trilock.cli.running.command import Command
 from trilock.cli.running.derived import only as only_half
 from trilock.cli.running.finishing import finish, seconds
 from trilock.cli.running.session import Session, connected, new_request_id
+from trilock.cli.running.waiting import submitting
 from trilock.client.errors import IncompatibleError, UndecidableError
 from trilock.client.names import short_alias
 from trilock.v1.check_service_pb2 import CheckRequest
@@ -126,7 +127,8 @@ def promote(
             request.deadline.FromNanoseconds(int(deadline * 1e9))
         with _showing_report(session, request, output=output):
             begun = time.monotonic()
-            response = session.client.releases.Promote(request)
+            with submitting(where):
+                response = session.client.releases.Promote(request)
             if dry_run:
                 for alias_, bundle_ in _subjects(request):
                     say(f"bundle {last(bundle_)} can be promoted to {short_alias(alias_)}")
@@ -185,7 +187,8 @@ def advance(
         )
         short = short_alias(request.alias)
         begun = time.monotonic()
-        response = session.client.releases.Advance(request)
+        with submitting(request.alias):
+            response = session.client.releases.Advance(request)
         if dry_run:
             say(f"the canary of {short} can be given {percent} %")
             return
@@ -216,7 +219,8 @@ def finalize(
             alias=name, reason=reason, request_id=new_request_id(), validate_only=dry_run
         )
         begun = time.monotonic()
-        response = session.client.releases.Finalize(request)
+        with submitting(name):
+            response = session.client.releases.Finalize(request)
         if dry_run:
             say(f"{short_alias(name)} can be finalized")
             return

@@ -1,11 +1,13 @@
 """rollback: one command, nothing to look up."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from trilock.cli.exits import CommandError, Exit, UsageError
+from trilock.cli.exits import CommandError, Exit, UsageError, exit_for
 from trilock.cli.input.options import (
     ROLLBACK_TIMEOUT_S,
     TIMEOUT_HELP,
@@ -23,8 +25,13 @@ from trilock.cli.running.command import Command
 from trilock.cli.running.confirming import confirm
 from trilock.cli.running.finishing import finish, seconds
 from trilock.cli.running.session import Session, connected, local_session, new_request_id
-from trilock.cli.running.waiting import Followed, InterruptedWaitError, StillRunningError
-from trilock.client.errors import TrilockError
+from trilock.cli.running.waiting import (
+    Followed,
+    InterruptedWaitError,
+    StillRunningError,
+    submitting,
+)
+from trilock.client.errors import TrilockError, UnavailableError
 from trilock.client.names import short_alias
 from trilock.v1.operation_service_pb2 import ListOperationsRequest
 from trilock.v1.release_pb2 import Alias, Release, ReleaseKind, ReleaseState
@@ -87,7 +94,7 @@ def rollback(
         raise UsageError("say --shadow, which ends a trial, or --to, which leaves what is live")
     if local and not wait:
         raise UsageError("--local does it in this process: it cannot be left with --no-wait")
-    with local_session(config) if local else connected(context) as session:
+    with local_session(config) if local else _connected(context) as session:
         name = session.names.alias(alias)
         to_bundle = session.names.bundle(to, model=name.split("/")[1]) if to else ""
         found = session.client.releases.GetAlias(GetAliasRequest(name=name)).alias
@@ -114,7 +121,8 @@ def rollback(
             request_id=new_request_id(),
         )
         begun = time.monotonic()
-        response = session.client.releases.RollBack(request)
+        with submitting(name):
+            response = session.client.releases.RollBack(request)
         operation = response.operation
         if response.already_done:
             say(clean(f"already done by {operation.cause.principal}: {operation.name}"))
@@ -128,6 +136,20 @@ def rollback(
             raise
         if followed is not None:
             tell_restored(session, plan, followed, output=output)
+
+
+@contextmanager
+def _connected(context: typer.Context) -> Iterator[Session]:
+    """Yield a session as `connected`; without a server, tell of the way back that needs none."""
+    try:
+        with connected(context) as session:
+            yield session
+    except UnavailableError as error:
+        raise CommandError(
+            f"{error}\n"
+            "  without a server, on the machine of its SQLite file: trilock rollback --local",
+            code=exit_for(error),
+        ) from error
 
 
 def _already_done(session: Session, alias: Alias, *, output: Format) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -15,6 +16,7 @@ from trilock.cli.output.plain import moment as timestamp
 from trilock.cli.output.streams import (
     Format,
     clean,
+    say,
     write,
     write_json,
     write_json_line,
@@ -22,11 +24,12 @@ from trilock.cli.output.streams import (
 )
 from trilock.cli.output.words import last, when
 from trilock.cli.running.command import Command
-from trilock.cli.running.session import Session, connected
+from trilock.cli.running.session import Session, connected, pages
 from trilock.client import LiveBundle, Resolver
+from trilock.client.errors import TrilockError
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import ReleaseState
-from trilock.v1.release_service_pb2 import GetReleaseAtRequest
+from trilock.v1.release_service_pb2 import GetReleaseAtRequest, ListAliasesRequest
 from trilock.v1.serving_pb2 import ServingBundle
 from trilock.v1.serving_service_pb2 import ResolveRequest
 
@@ -125,6 +128,9 @@ def watch(
     count: Annotated[
         int, typer.Option(min=0, help="End after so many lines; 0 for until ctrl-c.")
     ] = 0,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for an alias that nothing was released on yet.")
+    ] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Show what is live and then every change of it.
@@ -134,6 +140,8 @@ def watch(
     changes: queue.SimpleQueue[LiveBundle] = queue.SimpleQueue()
     with connected(context) as session:
         names = [session.names.alias(one) for one in alias or []]
+        if names:
+            _require_released(session, names, wait=wait)
         with Resolver(session.client, names, on_change=changes.put, reports=False):
             told = 0
             while not count or told < count:
@@ -141,6 +149,32 @@ def watch(
                 with contextlib.suppress(queue.Empty):
                     _write_change(changes.get(timeout=_LISTEN_S), output=output)
                     told += 1
+
+
+def _require_released(session: Session, names: Sequence[str], *, wait: bool) -> None:
+    """Say which of *names* has nothing to show.
+
+    Raises:
+        UsageError: There is one, and it is not to be waited for.
+    """
+    try:
+        request = ListAliasesRequest()
+        known = [
+            one.name for one in pages(session.client.releases.ListAliases, request, items="aliases")
+        ]
+    except TrilockError:
+        return  # it is watched through outages, and by who may do no more than that
+    nothing = [short_alias(name) for name in names if name not in known]
+    if not nothing:
+        return
+    told = f"nothing was ever released on {', '.join(nothing)}"
+    if wait:
+        say(f"{told}; waiting for it")
+        return
+    there = ", ".join(short_alias(name) for name in known) or "none yet"
+    raise UsageError(
+        f"{told}; an alias is spelt MODEL[@ALIAS], and there is: {there}; --wait waits for it"
+    )
 
 
 def _write_change(live: LiveBundle, *, output: Format) -> None:

@@ -24,7 +24,7 @@ from trilock.cli.running.command import Command
 from trilock.cli.running.confirming import confirm
 from trilock.cli.running.finishing import finish
 from trilock.cli.running.session import Session, connected, new_request_id
-from trilock.cli.running.waiting import follow, has_switched
+from trilock.cli.running.waiting import follow, has_switched, submitting
 from trilock.client.names import short_alias
 from trilock.v1.operation_pb2 import Operation, OperationState
 from trilock.v1.operation_service_pb2 import ListOperationsRequest
@@ -138,7 +138,8 @@ def abort(
             request_id=new_request_id(),
         )
         begun = time.monotonic()
-        response = session.client.releases.Abort(request)
+        with submitting(name):
+            response = session.client.releases.Abort(request)
         operation = response.operation
         if response.already_done:
             say(clean(f"already done by {operation.cause.principal}: {operation.name}"))

@@ -81,6 +81,9 @@ def history(
     if output is Format.JSON:
         write_json([plain(release) for release in found])
         return
+    if not found:
+        say(f"nothing was ever released{f' on {short_alias(name)}' if name else ''}")
+        return
     columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident", "fleet"]
     rows = [row for release in found for row in _history_rows(release)]
     write_table(columns, sorted(rows, key=lambda row: row[0], reverse=True))

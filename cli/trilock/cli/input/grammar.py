@@ -15,6 +15,7 @@ What is left out is filled in where only one thing can be meant: the alias is
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from trilock.cli.exits import UsageError
 from trilock.client.names import DEFAULT_ALIAS
 
 _ALIAS: Final = "models/{model}/aliases/{alias}"
+_OPERATION: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Names:
@@ -180,8 +182,15 @@ def schema(text: str) -> str:
 
 
 def operation(text: str) -> str:
-    """Return the full name of the operation that *text* spells."""
-    return text if text.startswith("operations/") else f"operations/{text}"
+    """Return the full name of the operation that *text* spells.
+
+    Raises:
+        UsageError: It is no id.
+    """
+    told = text.removeprefix("operations/")
+    if not _OPERATION.fullmatch(told):
+        raise UsageError(f"{text!r} is no operation's id; `trilock operations list` lists them")
+    return f"operations/{told}"
 
 
 def is_bundle(text: str) -> bool:

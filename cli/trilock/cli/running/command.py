@@ -3,10 +3,12 @@
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Never
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from trilock.cli.exits import CommandError, Exit, exit_for
 from trilock.cli.output.streams import clean, say
@@ -35,6 +37,35 @@ class Command(TyperCommand):
             what = f"{type(error).__name__}: {error}"
             hint = "this is a defect of trilock; TRILOCK_DEBUG=1 shows where"
             _end(error, what, hint, code=Exit.ERROR)
+
+
+class Commands(TyperGroup):
+    """All commands. Whoever stops reading what they write ends them without a word."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as above
+        """Read what is typed; `--help` is written here."""
+        with _while_somebody_reads():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+        """Run the command that was named."""
+        with _while_somebody_reads():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _while_somebody_reads() -> Iterator[None]:
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # at the interpreter's end it would be too late to say nothing
+    except BrokenPipeError:
+        # Not the signal's default: it would also end a server for a client that went away.
+        with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(nowhere.fileno(), stream.fileno())
+        raise typer.Exit(Exit.UNREAD) from None
 
 
 def fail(message: str) -> None:

@@ -21,6 +21,7 @@ from trilock.cli.output.words import when
 from trilock.cli.running.session import Session
 from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import UnavailableError
+from trilock.client.names import short_alias
 from trilock.v1.operation_pb2 import Operation, OperationState
 from trilock.v1.operation_service_pb2 import WaitOperationRequest
 
@@ -35,10 +36,14 @@ class InterruptedWaitError(CommandError):
     """Ctrl-c during the wait."""
 
     def __init__(self, operation: Operation) -> None:
-        super().__init__(
-            f"interrupted; {operation.name} goes on: trilock operations show {_id(operation)}",
-            code=Exit.INTERRUPTED,
-        )
+        lines = [
+            f"interrupted; {operation.name} goes on",
+            f"  look at it:     trilock operations show {_id(operation)}",
+            f"  wait for it:    trilock operations wait {_id(operation)}",
+        ]
+        if may_turn_back(operation):
+            lines.append(f"  turn it back:   trilock operations cancel {_id(operation)}")
+        super().__init__("\n".join(lines), code=Exit.INTERRUPTED)
 
 
 class StillRunningError(CommandError):
@@ -53,6 +58,23 @@ class StillRunningError(CommandError):
         lines = (f"  waits for {line}" for line in waits(operation))
         super().__init__("\n".join((first, *lines)), code=Exit.STILL_RUNNING)
         self.operation = operation
+
+
+@contextmanager
+def submitting(alias: str) -> Iterator[None]:
+    """Call the server to begin an operation on *alias*.
+
+    Raises:
+        CommandError: Ctrl-c, so that nobody knows whether it began.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandError(
+            "interrupted before the server answered; if it began, it goes on: "
+            f"trilock operations list {short_alias(alias)} --active",
+            code=Exit.INTERRUPTED,
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +143,12 @@ def require_success(operation: Operation) -> None:
 def has_switched(operation: Operation) -> bool:
     """Return whether every reader was told to serve another bundle; finalize tells none."""
     return bool(operation.pivot_revision) and operation.kind != "FINALIZE"
+
+
+def may_turn_back(operation: Operation) -> bool:
+    """Return whether *operation* can still be cancelled."""
+    runs = operation.state == OperationState.OPERATION_STATE_RUNNING
+    return runs and not operation.pivot_revision and operation.kind != "ROLL_BACK"
 
 
 def waits(operation: Operation) -> Iterator[str]:
