@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sqlmodel import Session
+
 from trilock.server.convergence.projection import Projection
 from trilock.server.convergence.projections.feature_freeze import FeatureFreeze
 from trilock.server.convergence.projections.feature_mirror import FeatureMirror
@@ -40,20 +42,19 @@ class Projections:
         self._sinks = Sinks(database, connections)
         self._fleet = FleetFollows(database, fleet or FleetPolicy())
 
-    def of_alias(self, alias: AliasRef) -> Sequence[Projection]:
+    def of_alias(self, session: Session, alias: AliasRef) -> Sequence[Projection]:
         """Return the planes of *alias*, in the order in which they are driven.
 
         No plane is opened: one whose settings are broken, or gone, fails when it is
         driven, and holds up neither the others nor a rollback.
         """
         freezes = self._connections.freezing(alias.model) is not Freezing.OFF
-        with self._database.read() as session:
-            has_sinks = bool(list_sinks(session, model=alias.model))
-            reasserts = any(
-                drift.reasserted and drift.plane == FeatureProjects.name
-                for drift in open_drifts(session, alias)
-            )
-            watched = has_watchers(session, alias)
+        has_sinks = bool(list_sinks(session, model=alias.model))
+        reasserts = any(
+            drift.reasserted and drift.plane == FeatureProjects.name
+            for drift in open_drifts(session, alias)
+        )
+        watched = has_watchers(session, alias)
         return [
             *([self._sinks] if has_sinks else []),
             *([self._fleet] if watched else []),
@@ -66,4 +67,5 @@ class Projections:
 
     def __call__(self, live: LiveRow) -> Sequence[Projection]:
         """Return the planes that follow *live*."""
-        return self.of_alias(live.alias)
+        with self._database.read() as session:
+            return self.of_alias(session, live.alias)

@@ -1,5 +1,9 @@
 """Numbers that only grow: the store's revision, and numbers of bundles and releases."""
 
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, select
 
 from trilock.server.domain.names import AliasName, AliasRef, ModelName
@@ -10,7 +14,17 @@ from trilock.server.store.notices import announce
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.tables import CounterRow, EventRow, LiveTable, StoreRow
 
-_STORE = 1
+_STORE: Final = 1
+_COUNTERS: Final = CounterRow.metadata.tables["counter"]
+_STORES: Final = StoreRow.metadata.tables["store"]
+
+# Made once: it is part of every pivot.
+_ALLOT: Final = (
+    sa.update(_STORES)
+    .where(_STORES.c.id == _STORE)
+    .values(revision=_STORES.c.revision + 1)
+    .returning(_STORES.c.revision)
+)
 
 
 def next_number(session: Session, name: str) -> int:
@@ -19,22 +33,22 @@ def next_number(session: Session, name: str) -> int:
     A number taken by a transaction that rolls back is given again; one taken by
     an operation that turns back is not.
     """
-    insert_if_absent(session, CounterRow, name=name, value=0)
-    row = session.exec(select(CounterRow).where(CounterRow.name == name).with_for_update()).one()
-    row.value += 1
-    session.add(row)
-    session.flush()
-    return row.value
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    first = dialect.insert(_COUNTERS).values(name=name, value=1)
+    statement = first.on_conflict_do_update(
+        index_elements=[_COUNTERS.c.name], set_={"value": _COUNTERS.c.value + 1}
+    )
+    return int(session.connection().execute(statement.returning(_COUNTERS.c.value)).scalar_one())
 
 
 def generation(session: Session) -> int:
     """Return the store's generation."""
-    return session.exec(select(StoreRow).where(StoreRow.id == _STORE)).one().generation
+    return session.exec(select(StoreRow.generation).where(StoreRow.id == _STORE)).one()
 
 
 def revision(session: Session) -> int:
     """Return the newest revision."""
-    return session.exec(select(StoreRow).where(StoreRow.id == _STORE)).one().revision
+    return session.exec(select(StoreRow.revision).where(StoreRow.id == _STORE)).one()
 
 
 def allot_revision(session: Session) -> int:
@@ -43,12 +57,10 @@ def allot_revision(session: Session) -> int:
     One counter row, not a sequence: with a sequence a reader can see 2 before 1
     (DESIGN section 9).
     """
-    store = session.exec(select(StoreRow).where(StoreRow.id == _STORE).with_for_update()).one()
-    store.revision += 1
-    session.add(store)
+    # What was changed so far first: its rows come before this one.
     session.flush()
     allots_revision(session)
-    return store.revision
+    return int(session.connection().execute(_ALLOT).scalar_one())
 
 
 def append_event(

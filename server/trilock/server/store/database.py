@@ -33,6 +33,20 @@ _READ: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
+class _ReadSession(Session):
+    """A session in which a row that was read once is read once.
+
+    Its transaction sees one state, so a row that is asked for again has not changed. A
+    session of itself forgets rows that nobody holds.
+    """
+
+
+@event.listens_for(_ReadSession, "loaded_as_persistent")
+def _hold(session: Session, row: object) -> None:
+    session.info.setdefault(_ROWS, []).append(row)
+
+
+_ROWS: Final = "rows"
 _FOLLOW_UPS: Final = "follow-ups"
 _REVISION: Final = "revision"
 """Keys of what a session has noted for its commit."""
@@ -92,7 +106,7 @@ class Database:
         Raises:
             UnavailableError: The database does not answer.
         """
-        with self._session(_READ[self.dialect]) as session:
+        with self._session(_READ[self.dialect], kind=_ReadSession) as session:
             # Closing it ends the transaction and, unlike rolling back, leaves rows readable.
             yield session
 
@@ -103,7 +117,7 @@ class Database:
         Raises:
             UnavailableError: The database does not answer, or is busy; nothing was written.
         """
-        with self._session({}) as session:
+        with self._session({}, kind=Session) as session:
             yield session
             session.commit()
         # What waits for this very write first: those who only look compete with it.
@@ -116,11 +130,11 @@ class Database:
             nudge()
 
     @contextmanager
-    def _session(self, options: Mapping[str, Any]) -> Iterator[Session]:
+    def _session(self, options: Mapping[str, Any], *, kind: type[Session]) -> Iterator[Session]:
         try:
             with (
                 self.engine.connect().execution_options(**options) as connection,
-                Session(connection, expire_on_commit=False) as session,
+                kind(connection, expire_on_commit=False) as session,
             ):
                 yield session
         except OperationalError as error:

@@ -8,14 +8,16 @@ a second is taken, and said to be UNPROVEN (I2): a rollback waits for nobody.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from sqlmodel import Session
 
 from trilock.server.checks.compatibility import Judge
 from trilock.server.checks.readiness import ReadinessState, readiness
+from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import BusyError, NoSafeTargetError, NotFoundError
-from trilock.server.domain.names import AliasRef, BundleRef
+from trilock.server.domain.names import BundleRef
 from trilock.server.domain.release import LiveRow, Release, ReleaseState
 from trilock.server.operations.steps.deploy_features import forbid_retiring
 from trilock.server.store.bundles import get_bundle
@@ -59,7 +61,7 @@ class RollbackTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    bundle: BundleRef
+    recorded: Bundle
     release: Release | None
     why: str
     fixed: bool = False
@@ -68,6 +70,11 @@ class _Candidate:
     """What the last look at it found, for when there is no answer now."""
     against: str = ""
     """Why it is no target, as far as trilock's own rows say; "" for nothing."""
+
+    @property
+    def bundle(self) -> BundleRef:
+        """Its name."""
+        return self.recorded.ref
 
 
 def find_target(runtime: Runtime, live: LiveRow, *, to_bundle: BundleRef | None) -> RollbackTarget:
@@ -82,11 +89,9 @@ def find_target(runtime: Runtime, live: LiveRow, *, to_bundle: BundleRef | None)
         NotFoundError: *to_bundle* was never final on the alias, and is not its fallback bundle.
         NoSafeTargetError: There is nothing to go back to; every reason is told.
     """
-    with runtime.database.read() as session:
-        candidates = list(_candidates(session, live, to_bundle=to_bundle))
     passed_over: list[PassedOver] = []
-    for candidate in candidates:
-        against, warnings = _look(runtime, live.alias, candidate)
+    for candidate in _in_order(runtime, live, to_bundle=to_bundle):
+        against, warnings = _look(runtime, live, candidate)
         if against:
             passed_over.append(PassedOver(bundle=candidate.bundle, reason=against))
             continue
@@ -100,24 +105,40 @@ def find_target(runtime: Runtime, live: LiveRow, *, to_bundle: BundleRef | None)
     raise NoSafeTargetError(alias=str(live.alias), reasons=[str(one) for one in passed_over])
 
 
-def _look(runtime: Runtime, alias: AliasRef, candidate: _Candidate) -> tuple[str, tuple[str, ...]]:
+def _in_order(
+    runtime: Runtime, live: LiveRow, *, to_bundle: BundleRef | None
+) -> Iterator[_Candidate]:
+    """Yield the candidates, the best first, with no session open meanwhile.
+
+    The first one is nearly always taken: history is read only if it is not.
+    """
+    with runtime.database.read() as session:
+        first = next(_candidates(session, live, to_bundle=to_bundle), None)
+    if first is None:
+        return
+    yield first
+    with runtime.database.read() as session:
+        others = list(islice(_candidates(session, live, to_bundle=to_bundle), 1, None))
+    yield from others
+
+
+def _look(runtime: Runtime, live: LiveRow, candidate: _Candidate) -> tuple[str, tuple[str, ...]]:
     """Return what stands against *candidate*, and what to warn of."""
     if candidate.against:
         return candidate.against, ()
-    with runtime.database.read() as session:
-        bundle = get_bundle(session, candidate.bundle)
     judge = Judge(runtime.database, runtime.connections)
     found = readiness(
         runtime.connections,
-        bundle,
+        candidate.recorded,
         seconds=_LOOK_SECONDS,
-        check=None if candidate.fixed else lambda _planes, one: judge.unfit(one, alias=alias),
+        check=None if candidate.fixed else lambda _planes, one: judge.unfit(one, alias=live.alias),
     )
     problems = "; ".join(found.problems)
     if found.state is ReadinessState.NOT_READY:
         return problems, ()
     if found.state is ReadinessState.UNPROVEN:
-        return "", (f"{candidate.bundle} is UNPROVEN: {problems}{candidate.proof}",)
+        proof = _proof(runtime, live) if candidate.fixed else candidate.proof
+        return "", (f"{candidate.bundle} is UNPROVEN: {problems}{proof}",)
     return "", ()
 
 
@@ -126,22 +147,11 @@ def _candidates(
 ) -> Iterator[_Candidate]:
     """Yield what could be restored, and what could not be, the best first."""
     told: set[BundleRef] = {live.bundle}
-    trusted = _trusted(session, live)
-    for release in _releases(session, live):
-        wanted = to_bundle in {None, release.bundle}
-        # A bundle that was rolled back here may have been final before, or since.
-        if not wanted or release.bundle in told or trusted.get(release.bundle, release) != release:
+    for release in _targets(session, live):
+        if release.bundle in told or to_bundle not in {None, release.bundle}:
             continue
         told.add(release.bundle)
-        yield _Candidate(
-            bundle=release.bundle,
-            release=release,
-            why=_why(live, release, asked=to_bundle is not None),
-            fixed=release.ref == live.target,
-            proof=_proof(session, live) if release.ref == live.target else "",
-            against=_against(session, release)
-            or ("" if release.ref == live.target else _retiring(session, release.bundle)),
-        )
+        yield _of_release(session, live, release, asked=to_bundle is not None)
     fallback = get_fallback(session, live.alias)
     if (
         fallback is not None
@@ -158,22 +168,36 @@ def _candidates(
         )
 
 
-def _releases(session: Session, live: LiveRow) -> Iterator[Release]:
-    """Yield the fixed target, then every older release, newest first."""
-    if live.target is not None:
-        yield get_release(session, live.target)
-    for release in list_releases(session, alias=live.alias, offset=0, limit=_HISTORY):
-        if release.ref.number < live.release.number:
-            yield release
+def _targets(session: Session, live: LiveRow) -> Iterator[Release]:
+    """Yield the fixed target, then every older release, newest first.
 
-
-def _trusted(session: Session, live: LiveRow) -> dict[BundleRef, Release]:
-    """Return the first release of each bundle that was final and was not rolled back."""
-    found: dict[BundleRef, Release] = {}
-    for release in _releases(session, live):
+    A bundle that was rolled back here may have been final before, or since: of such a
+    one only the release is told that was final, and was not rolled back.
+    """
+    fixed = [] if live.target is None else [get_release(session, live.target)]
+    if fixed and fixed[0].state is ReleaseState.SUPERSEDED:
+        yield fixed[0]
+    older = list_releases(session, alias=live.alias, offset=0, limit=_HISTORY)
+    every = [*fixed, *(one for one in older if one.ref.number < live.release.number)]
+    trusted: dict[BundleRef, Release] = {}
+    for release in every:
         if release.state is ReleaseState.SUPERSEDED:
-            found.setdefault(release.bundle, release)
-    return found
+            trusted.setdefault(release.bundle, release)
+    yield from (one for one in every if trusted.get(one.bundle, one) == one)
+
+
+def _of_release(session: Session, live: LiveRow, release: Release, *, asked: bool) -> _Candidate:
+    recorded = get_bundle(session, release.bundle)
+    fixed = release.ref == live.target
+    # The fixed target's project is never being removed: it is needed.
+    retiring = "" if fixed else _retiring(session, recorded)
+    return _Candidate(
+        recorded=recorded,
+        release=release,
+        why=_why(live, release, asked=asked),
+        fixed=fixed,
+        against=_against(session, release) or retiring,
+    )
 
 
 def _why(live: LiveRow, release: Release, *, asked: bool) -> str:
@@ -191,10 +215,10 @@ def _against(session: Session, release: Release) -> str:
     return _held(session, release.bundle)
 
 
-def _retiring(session: Session, bundle: BundleRef) -> str:
-    """Return that its project is being removed; the fixed target's never is: it is needed."""
+def _retiring(session: Session, bundle: Bundle) -> str:
+    """Return that its project is being removed, or ""."""
     try:
-        forbid_retiring(session, get_bundle(session, bundle).feature_schema)
+        forbid_retiring(session, bundle.feature_schema)
     except BusyError as error:
         return str(error)
     return ""
@@ -205,8 +229,9 @@ def _held(session: Session, bundle: BundleRef) -> str:
     return "" if hold is None else f"on hold since {hold.principal} recorded: {hold.reason}"
 
 
-def _proof(session: Session, live: LiveRow) -> str:
-    last = get_readiness(session, live)
+def _proof(runtime: Runtime, live: LiveRow) -> str:
+    with runtime.database.read() as session:
+        last = get_readiness(session, live)
     if last is None:
         return "; it was never looked at"
     return f"; last looked at {last.checked:%Y-%m-%d %H:%M:%SZ}: {last.state}"
@@ -215,7 +240,7 @@ def _proof(session: Session, live: LiveRow) -> str:
 def _of_fallback(session: Session, fallback: Fallback) -> _Candidate:
     why = f": {fallback.cause.reason}" if fallback.cause.reason else ""
     return _Candidate(
-        bundle=fallback.bundle,
+        recorded=get_bundle(session, fallback.bundle),
         release=None,
         why=f"it is the fallback bundle that {fallback.cause.principal} recorded{why}",
         proof=f"; last looked at {fallback.checked:%Y-%m-%d %H:%M:%SZ}: {fallback.state}",

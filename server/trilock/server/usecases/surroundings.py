@@ -17,6 +17,6 @@ def surroundings(runtime: Runtime, session: Session, alias: AliasRef) -> Surroun
         alias=alias,
         live=get_live(session, alias),
         sinks=tuple(list_sinks(session, model=alias.model)),
-        planes=tuple(projection.name for projection in projections.of_alias(alias)),
+        planes=tuple(projection.name for projection in projections.of_alias(session, alias)),
         feature_project=runtime.connections.in_place_project(alias) or "",
     )
