@@ -77,6 +77,7 @@ class Driver:
         attempts: int,
         backoff: Backoff,
         at: Checkpoint,
+        known: Reading | None = None,
     ) -> None:
         self._ledger = ledger
         self._gates = {name: part for name, part in parts.items() if isinstance(part, Gate)}
@@ -84,8 +85,9 @@ class Driver:
         self._attempts = attempts
         self._backoff = backoff
         self._at = at
-        self._carried: Reading | None = None
+        self._carried = known
         """What this holder has just written itself, and so need not read."""
+        self._past_pivot = False
         self._intended: Entry | None = None
         """The step of `_carried` that was looked at, and whose intent is written."""
 
@@ -147,7 +149,7 @@ class Driver:
         error = self._error_of(now, entry, partial(self._do, now, entry, step, passed=gates))
         if error is not None:
             return (self._fail if now.forward else self._fail_to_undo)(now, entry, error)
-        return True
+        return not self._past_pivot
 
     def _error_of(self, now: Reading, entry: Entry, act: Callable[[], None]) -> Exception | None:
         try:
@@ -258,7 +260,7 @@ class Driver:
             self._at(f"{step.name}:run")
             return result
 
-        self._ledger.run_local(entry, work, pivot=step.pivot, passed=passed)
+        self._past_pivot = self._ledger.run_local(entry, work, pivot=step.pivot, passed=passed)
         self._at(f"{step.name}:done")
 
     def _undo(self, entry: Entry, step: Step, planned: PlannedStep) -> None:

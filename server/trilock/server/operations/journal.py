@@ -43,7 +43,7 @@ from trilock.server.store.tables import (
 )
 from trilock.server.workers.nudge import Nudge
 
-Take = Callable[[Session, str], Callable[[], None]]
+Take = Callable[[Session, Operation], Callable[[], None]]
 """Claims an operation in the session that submits it; returns what drives it after the commit."""
 
 _POLL_SECONDS: Final = 0.5
@@ -169,9 +169,10 @@ class Journal:
         for loser in robbed:
             self._preempt(session, loser, by=row)
         session.flush()
+        operation = to_domain(row, steps)
         if preempts and self._take is not None:
-            after_commit(session, self._take(session, operation_id))
-        return to_domain(row, steps)
+            after_commit(session, self._take(session, operation))
+        return operation
 
     def get(self, operation_id: OperationId) -> Operation:
         """Return the operation.

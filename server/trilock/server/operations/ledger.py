@@ -4,10 +4,10 @@ Every one of them names the lease's epoch, so who lost the lease writes nothing;
 and writes the event of what it tells of, so the history has no gap.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlmodel import Session, select
@@ -34,6 +34,9 @@ from trilock.server.store.database import Database
 from trilock.server.store.tables import OperationRow, OperationStepRow
 from trilock.server.workers.lease import Lease, Leases
 
+_Event: TypeAlias = tuple[str, Mapping[str, JsonValue]]
+"""Its kind, and its detail."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -55,6 +58,22 @@ class Reading:
     entries: tuple[Entry, ...]
     active: bool
     told_to_turn_back: bool
+
+    @classmethod
+    def submitted(cls, operation: Operation) -> "Reading":
+        """Return what the journal says of *operation*, which was submitted a moment ago."""
+        entries = tuple(
+            Entry(
+                position=position,
+                step=step.step,
+                state=step.state,
+                attempts=step.attempts,
+                before=step.before,
+                result=step.result,
+            )
+            for position, step in enumerate(operation.steps)
+        )
+        return cls(operation=operation, entries=entries, active=True, told_to_turn_back=False)
 
     @property
     def forward(self) -> bool:
@@ -163,7 +182,7 @@ class Ledger:
         *,
         pivot: bool,
         passed: Sequence[Entry] = (),
-    ) -> None:
+    ) -> bool:
         """Do *work* and write its outcome, together; or turn back, if it was told to.
 
         Args:
@@ -171,6 +190,9 @@ class Ledger:
             work: Makes the change, and returns the step's result.
             pivot: Whether it changes the live row.
             passed: The gates that were just asked, and are content.
+
+        Returns:
+            Whether the operation is past its pivot.
         """
         with self._leases.fenced(self._lease) as session:
             # Locks before operations: the order in which everybody takes rows.
@@ -178,13 +200,16 @@ class Ledger:
             row = lock_operation(session, self._id)
             if not owned.issuperset(row.scopes) or _told_to_turn_back(session, row):
                 self._turn_back(session, row)
-                return
+                return False
             result = work(session)
-            for gate in passed:
-                self._done(session, gate, before=None, result=None)
-            self._done(session, entry, before=None, result=result)
+            results = {gate.position: None for gate in passed} | {entry.position: result}
+            for position, told in results.items():
+                write_done(session, self._id, position=position, before=None, result=told)
+            events = [_event("done", one) for one in (*passed, entry)]
             if pivot:
-                self._pass_pivot(session, row, revision=result["revision"])
+                events.append(self._pass_pivot(session, row, revision=result["revision"]))
+            self._append(session, events)
+            return pivot
 
     def undone(self, entry: Entry, work: Callable[[Session], None] = lambda _: None) -> None:
         """Do *work* and write that a step is taken back, together."""
@@ -297,15 +322,15 @@ class Ledger:
             row.error_message = message or "its deadline came before its pivot"
         self._note(session, "turned_back", reason=row.error_reason, message=row.error_message)
 
-    def _pass_pivot(self, session: Session, row: OperationRow, *, revision: int) -> None:
+    def _pass_pivot(self, session: Session, row: OperationRow, *, revision: int) -> _Event:
         row.pivot_revision = revision
         if row.plan["converges"]:
             row.state = OperationState.CONVERGING.value
         else:
             end(row, OperationState.SUCCEEDED)
-        self._note(session, row.state.lower(), revision=revision)
         locks.give_back(session, operation_id=self._id)
         self._leases.drop(session, self._lease)
+        return row.state.lower(), {"revision": revision}
 
     def _park(self, session: Session, row: OperationRow, *, seconds: float) -> None:
         row.not_before_ms = database_now(session) + int(seconds * 1000)
@@ -315,10 +340,13 @@ class Ledger:
         set_step(session, self._id, position=entry.position, **values)
 
     def _tell(self, session: Session, *events: tuple[str, Entry]) -> bool:
+        return self._append(session, [_event(kind, entry) for kind, entry in events])
+
+    def _append(self, session: Session, events: Sequence[_Event]) -> bool:
         return write_events(
             session,
             self._id,
-            [(kind, {"step": entry.step}) for kind, entry in events],
+            events,
             epoch=self._lease.epoch,
             owner=self._lease.owner,
         )
@@ -332,6 +360,10 @@ class Ledger:
             owner=self._lease.owner,
             detail=detail or None,
         )
+
+
+def _event(kind: str, entry: Entry) -> _Event:
+    return kind, {"step": entry.step}
 
 
 def _first_time() -> sa.ColumnElement[int]:

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.errors import UnavailableError
-from trilock.server.domain.operation import OperationKind, OperationState
+from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.operations.driver import ATTEMPTS, Driver
 from trilock.server.operations.journal import Journal
-from trilock.server.operations.ledger import Ledger
+from trilock.server.operations.ledger import Ledger, Reading
 from trilock.server.operations.records import ACTIVE, lease_scope, lock_operation, note
 from trilock.server.operations.step import Checkpoint, Part
 from trilock.server.planning.planner import PLAN_VERSION
@@ -106,11 +106,16 @@ class Runner:
         self._drive(operation_id, lease)
         return True
 
-    def _drive(self, operation_id: str, lease: Lease) -> None:
+    def _drive(self, operation_id: str, lease: Lease, *, known: Reading | None = None) -> None:
         self._at("claimed")
         ledger = Ledger(operation_id, lease, database=self._database, leases=self._leases)
         driver = Driver(
-            ledger, parts=self._parts, attempts=self._attempts, backoff=self._backoff, at=self._at
+            ledger,
+            parts=self._parts,
+            attempts=self._attempts,
+            backoff=self._backoff,
+            at=self._at,
+            known=known,
         )
         with self._leases.kept(lease, at_once=False):
             try:
@@ -121,19 +126,22 @@ class Runner:
             except FencedError as error:
                 _log.info("taken over: %s", error)
 
-    def _take(self, session: Session, operation_id: str) -> Callable[[], None]:
+    def _take(self, session: Session, operation: Operation) -> Callable[[], None]:
         """Claim what *session* submits; return what drives it once that is committed.
 
         One durable commit less, and no look, between a rollback's call and its pivot.
         """
-        lease = self._leases.claim(session, lease_scope(operation_id))
+        lease = self._leases.claim(session, lease_scope(operation.id))
         if lease is None:
-            raise ValueError(f"somebody has the lease on operations/{operation_id}, which is new")
-        note(session, operation_id, kind="claimed", epoch=lease.epoch, owner=lease.owner)
-        return partial(self._begin, operation_id, lease)
+            raise ValueError(f"somebody has the lease on {operation.name}, which is new")
+        note(session, operation.id, kind="claimed", epoch=lease.epoch, owner=lease.owner)
+        return partial(self._begin, Reading.submitted(operation), lease)
 
-    def _begin(self, operation_id: str, lease: Lease) -> None:
-        if self._workers.spawn(operation_id, partial(self._drive, operation_id, lease)):
+    def _begin(self, known: Reading, lease: Lease) -> None:
+        operation_id = known.operation.id
+        if self._workers.spawn(
+            operation_id, partial(self._drive, operation_id, lease, known=known)
+        ):
             return
         # It stops. What is not freed here is followed at the lease's end.
         with suppress(FencedError, UnavailableError), self._leases.fenced(lease) as session:

@@ -8,9 +8,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from trilock.server.domain.errors import UnavailableError
 from trilock.server.workers.nudge import Nudge
+
+_GATHER_SECONDS: Final = 0.02
+"""How long writes are let gather before a look: most come several at a time, and a look
+would take the processor from those who wait for that very write, the readers first."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +89,7 @@ class Workers:
                 _log.exception("%s", self._name)
             if not self.stopping:
                 self._nudge.wait(ticket, timeout=self._poll)
+                self._stopping.wait(_GATHER_SECONDS)
 
     def _work(self, key: str, work: Callable[[], object]) -> None:
         failed = True
