@@ -18,6 +18,7 @@ from trilock.server.domain.names import BundleRef, FeatureSchemaRef, ModelName
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms, to_datetime
 from trilock.server.store.counters import next_number
+from trilock.server.store.lookup import find_row
 from trilock.server.store.schemas import get_schema
 from trilock.server.store.tables import BundleRow
 
@@ -90,7 +91,7 @@ def record_bundle_row(
 
 
 def _row(session: Session, ref: BundleRef) -> BundleRow:
-    row = session.get(BundleRow, (ref.model, ref.number))
+    row = find_row(session, BundleRow, model=ref.model, number=ref.number)
     if row is None:
         raise NotFoundError(str(ref), hint="`trilock bundles` lists what is recorded")
     return row

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from trilock.server.domain.names import AliasName, AliasRef, BundleRef, ModelName
 from trilock.server.domain.release import Cause
 from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
+from trilock.server.store.lookup import find_row
 from trilock.server.store.tables import HoldRow
 
 _NO_ALIAS: Final = ""
@@ -32,7 +33,8 @@ class Hold:
 
 def get_hold(session: Session, resource: BundleRef | AliasRef) -> Hold | None:
     """Return the hold on *resource*, or None."""
-    row = session.get(HoldRow, _key(resource))
+    model, alias, number = _key(resource)
+    row = find_row(session, HoldRow, model=model, alias=alias, number=number)
     return None if row is None or _expired(row) else _to_domain(row)
 
 

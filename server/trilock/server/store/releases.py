@@ -33,6 +33,7 @@ from trilock.server.store import codec
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import db_now_ms, now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.counters import allot_revision, append_event, generation, next_number
+from trilock.server.store.lookup import find_row
 from trilock.server.store.tables import LiveTable, ReleaseRow
 
 
@@ -44,7 +45,7 @@ def reserve_release(session: Session, model: ModelName) -> ReservedRelease:
 
 def get_live(session: Session, alias: AliasRef) -> LiveRow | None:
     """Return the live row of *alias*, or None if nothing was ever released there."""
-    row = session.get(LiveTable, (alias.model, alias.alias))
+    row = find_row(session, LiveTable, model=alias.model, alias=alias.alias)
     return None if row is None else live_to_domain(row)
 
 
@@ -79,7 +80,8 @@ def get_release(session: Session, ref: ReleaseRef) -> Release:
     Raises:
         NotFoundError: There is no such release.
     """
-    return _to_domain(release_row(session, ref))
+    row = find_row(session, ReleaseRow, model=ref.model, number=ref.number)
+    return _to_domain(_require(row, ref))
 
 
 def list_releases(
@@ -319,7 +321,10 @@ def release_row(session: Session, ref: ReleaseRef) -> ReleaseRow:
     Raises:
         NotFoundError: There is no such release.
     """
-    row = session.get(ReleaseRow, (ref.model, ref.number))
+    return _require(session.get(ReleaseRow, (ref.model, ref.number)), ref)
+
+
+def _require(row: ReleaseRow | None, ref: ReleaseRef) -> ReleaseRow:
     if row is None:
         raise NotFoundError(str(ref), hint="`trilock history` lists the releases")
     return row

@@ -1,5 +1,8 @@
 """Recorded feature schemas, their objects kept as blobs named by content."""
 
+from typing import Final
+
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.bundle import CapturedObject, FeatureCapture, FeatureSchema
@@ -7,7 +10,13 @@ from trilock.server.domain.errors import NotFoundError
 from trilock.server.domain.names import FeatureSchemaRef
 from trilock.server.store.clock import now_ms, to_datetime
 from trilock.server.store.counters import next_number
+from trilock.server.store.lookup import find_row
 from trilock.server.store.tables import BlobRow, FeatureSchemaRow
+
+# Made once: every bundle that is read has some.
+_BLOBS: Final = select(BlobRow.digest, BlobRow.content).where(
+    col(BlobRow.digest).in_(sa.bindparam("digests", expanding=True))
+)
 
 
 def get_schema(session: Session, ref: FeatureSchemaRef) -> FeatureSchema:
@@ -16,7 +25,7 @@ def get_schema(session: Session, ref: FeatureSchemaRef) -> FeatureSchema:
     Raises:
         NotFoundError: It was never recorded.
     """
-    row = session.get(FeatureSchemaRow, (ref.service, ref.version))
+    row = find_row(session, FeatureSchemaRow, service=ref.service, version=ref.version)
     if row is None:
         raise NotFoundError(str(ref))
     return _to_domain(session, row)
@@ -87,11 +96,8 @@ def record_schema(
 
 
 def _to_domain(session: Session, row: FeatureSchemaRow) -> FeatureSchema:
-    digests = [digest for _, _, digest in row.objects]
-    blobs = {
-        blob.digest: blob.content
-        for blob in session.exec(select(BlobRow).where(col(BlobRow.digest).in_(digests)))
-    }
+    digests = {"digests": [digest for _, _, digest in row.objects]}
+    blobs = dict(session.connection().execute(_BLOBS, digests).tuples().all())
     return FeatureSchema(
         ref=FeatureSchemaRef(row.service, row.version),
         capture=FeatureCapture(
