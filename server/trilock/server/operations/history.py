@@ -7,13 +7,43 @@ from sqlmodel import Session, col, select
 
 from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
-from trilock.server.operations.records import steps_of, to_domain
+from trilock.server.operations.records import OPERATIONS, steps_of, to_domain
+from trilock.server.store.lookup import find_rows
 from trilock.server.store.tables import OperationRow, ReleaseRow
 
 _ROLLBACK_LOCKS: Final = 7420
 """First half of the key of PostgreSQL's advisory locks on the rollbacks of an alias."""
 
 _TURNED_BACK: Final = (OperationState.COMPENSATING.value, OperationState.COMPENSATED.value)
+
+# Made once: they are asked twice in every press.
+_ROLLBACKS: Final = (
+    sa.select(OPERATIONS.c.id, OPERATIONS.c.plan, OPERATIONS.c.created_ms)
+    .where(
+        OPERATIONS.c.model == sa.bindparam("of_model"),
+        OPERATIONS.c.alias == sa.bindparam("of_alias"),
+        OPERATIONS.c.kind == OperationKind.ROLL_BACK.value,
+        OPERATIONS.c.state.not_in(_TURNED_BACK),
+    )
+    .order_by(OPERATIONS.c.created_ms.desc())
+)
+_NEWEST: Final = _ROLLBACKS.limit(1)
+_RELEASES: Final = ReleaseRow.metadata.tables["release"]
+_BEGUN: Final = (
+    sa.select(_RELEASES.c.revision)
+    .where(
+        _RELEASES.c.model == sa.bindparam("of_model"),
+        _RELEASES.c.number == sa.bindparam("of_release"),
+    )
+    .scalar_subquery()
+)
+_SINCE: Final = _ROLLBACKS.where(
+    # One that switched before the release began left another: its plan is not read.
+    sa.or_(
+        OPERATIONS.c.pivot_revision.is_(None),
+        OPERATIONS.c.pivot_revision > sa.func.coalesce(_BEGUN, 0),
+    )
+)
 
 
 def lock_rollbacks(session: Session, alias: AliasRef) -> None:
@@ -30,29 +60,16 @@ def lock_rollbacks(session: Session, alias: AliasRef) -> None:
 
 def find_rollback(session: Session, alias: AliasRef, *, leaves: ReleaseRef) -> Operation | None:
     """Return the newest rollback that left, or is about to leave, *leaves*; None for none."""
-    begun = (
-        sa.select(col(ReleaseRow.revision))
-        .where(col(ReleaseRow.model) == leaves.model, col(ReleaseRow.number) == leaves.number)
-        .scalar_subquery()
+    found = find_rows(
+        session,
+        _SINCE,
+        of_model=alias.model,
+        of_alias=alias.alias,
+        of_release=leaves.number,
     )
-    query = (
-        select(OperationRow)
-        .where(
-            OperationRow.model == alias.model,
-            OperationRow.alias == alias.alias,
-            OperationRow.kind == OperationKind.ROLL_BACK.value,
-            col(OperationRow.state).not_in(_TURNED_BACK),
-            # One that switched before the release began left another: its plan is not read.
-            sa.or_(
-                col(OperationRow.pivot_revision).is_(None),
-                col(OperationRow.pivot_revision) > sa.func.coalesce(begun, 0),
-            ),
-        )
-        .order_by(col(OperationRow.created_ms).desc())
-    )
-    for row in session.exec(query):
+    for row in found:
         if any(step["args"].get("expected") == str(leaves) for step in row.plan["steps"]):
-            return _to_domain(session, row)
+            return _get(session, row.id)
     return None
 
 
@@ -71,27 +88,23 @@ def find_rollback_to(session: Session, release: ReleaseRef) -> Operation | None:
 
 def find_canary_end(session: Session, alias: AliasRef, *, since_ms: int) -> Operation | None:
     """Return the newest rollback of *alias*, if it took back a canary and began since then."""
-    row = session.exec(
-        select(OperationRow)
-        .where(
-            OperationRow.model == alias.model,
-            OperationRow.alias == alias.alias,
-            OperationRow.kind == OperationKind.ROLL_BACK.value,
-            col(OperationRow.state).not_in(_TURNED_BACK),
-        )
-        .order_by(col(OperationRow.created_ms).desc())
-        .limit(1)
-    ).first()
-    if row is None or row.created_ms < since_ms:
+    found = find_rows(session, _NEWEST, of_model=alias.model, of_alias=alias.alias)
+    if not found or found[0].created_ms < since_ms:
         return None
-    is_canary = any(step["args"].get("canary") for step in row.plan["steps"])
-    return _to_domain(session, row) if is_canary else None
+    is_canary = any(step["args"].get("canary") for step in found[0].plan["steps"])
+    return _get(session, found[0].id) if is_canary else None
 
 
 def restored_bundle(rollback: Operation) -> BundleRef:
     """Return the bundle that *rollback* makes live again."""
     (pivot,) = (step for step in rollback.plan.steps if "bundle" in step.args)
     return BundleRef.parse(pivot.args["bundle"])
+
+
+def _get(session: Session, operation_id: str) -> Operation:
+    return _to_domain(
+        session, session.exec(select(OperationRow).where(OperationRow.id == operation_id)).one()
+    )
 
 
 def _to_domain(session: Session, row: OperationRow) -> Operation:

@@ -6,12 +6,23 @@ rows is lease, locks, operations, live row, planes, store: no two wait for each 
 """
 
 from collections.abc import Iterable
+from typing import Final
 
-from sqlmodel import Session, col, delete, select
+import sqlalchemy as sa
+from sqlmodel import Session, select
 
 from trilock.server.domain.errors import BusyError
 from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.tables import LockRow
+
+_LOCKS: Final = LockRow.metadata.tables["lock"]
+
+# Made once: they are part of every pivot.
+_OF_OPERATION: Final = _LOCKS.c.operation == sa.bindparam("of_operation")
+_OWNED: Final = (
+    sa.select(_LOCKS.c.scope).where(_OF_OPERATION).order_by(_LOCKS.c.scope).with_for_update()
+)
+_GIVE_BACK: Final = sa.delete(_LOCKS).where(_OF_OPERATION)
 
 
 def take(
@@ -50,18 +61,13 @@ def take(
 
 def owned(session: Session, *, operation_id: str) -> set[str]:
     """Return the scopes the operation has; nobody can take them until the commit."""
-    query = (
-        select(LockRow.scope)
-        .where(LockRow.operation == operation_id)
-        .order_by(col(LockRow.scope))
-        .with_for_update()
-    )
-    return set(session.exec(query))
+    found = session.connection().execute(_OWNED, {"of_operation": operation_id})
+    return set(found.scalars())
 
 
 def give_back(session: Session, *, operation_id: str) -> None:
     """Give back whatever the operation still has. Idempotent."""
-    session.exec(delete(LockRow).where(col(LockRow.operation) == operation_id))
+    session.connection().execute(_GIVE_BACK, {"of_operation": operation_id})
 
 
 def holder(session: Session, scope: str) -> str | None:

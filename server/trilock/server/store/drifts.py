@@ -5,13 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from trilock.server.domain.drift import Deviation
 from trilock.server.domain.names import AliasName, AliasRef, BundleRef, ModelName
 from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.counters import allot_revision, append_event
+from trilock.server.store.lookup import find_rows
 from trilock.server.store.tables import DriftRow
+
+_DRIFTS: Final = DriftRow.metadata.tables["drift"]
+
+# Made once: every plan asks.
+_OPEN: Final = (
+    sa.select(_DRIFTS)
+    .where(
+        _DRIFTS.c.model == sa.bindparam("of_model"),
+        _DRIFTS.c.alias == sa.bindparam("of_alias"),
+        _DRIFTS.c.ended_ms.is_(None),
+    )
+    .order_by(_DRIFTS.c.plane, _DRIFTS.c.resource)
+)
 
 BEGAN: Final = "DRIFT"
 ENDED: Final = "DRIFT_ENDED"
@@ -41,7 +56,8 @@ class Drift:
 
 def open_drifts(session: Session, alias: AliasRef) -> list[Drift]:
     """Return what deviates now, sorted by plane."""
-    return [_to_domain(row) for row in _open(session, alias)]
+    rows = find_rows(session, _OPEN, of_model=alias.model, of_alias=alias.alias)
+    return [_to_domain(row) for row in rows]
 
 
 def list_drifts(

@@ -28,6 +28,7 @@ from trilock.server.domain.release import LiveRow
 from trilock.server.store.clock import db_now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.counters import generation
 from trilock.server.store.insert import insert_if_absent
+from trilock.server.store.lookup import find_rows
 from trilock.server.store.tables import (
     AcknowledgementRow,
     LiveTable,
@@ -35,6 +36,18 @@ from trilock.server.store.tables import (
     ReleaseRow,
     WatchedRow,
     WatcherRow,
+)
+
+# Made once: every plan asks.
+_WATCHERS: Final = (
+    sa.select(col(WatchedRow.watcher))
+    .where(
+        col(WatchedRow.watcher) == col(WatcherRow.watcher),
+        col(WatchedRow.model) == sa.bindparam("of_model"),
+        col(WatchedRow.alias) == sa.bindparam("of_alias"),
+        col(WatcherRow.expires_ms) >= db_now_ms(),
+    )
+    .limit(1)
 )
 
 FLEET_PLANE: Final = "fleet"
@@ -146,13 +159,8 @@ def get_fleet(session: Session, live: LiveRow, *, revision: int | None = None) -
 
 def has_watchers(session: Session, alias: AliasRef) -> bool:
     """Return whether anybody watches *alias*."""
-    query = select(WatchedRow.watcher).where(
-        WatchedRow.watcher == WatcherRow.watcher,
-        WatchedRow.model == alias.model,
-        WatchedRow.alias == alias.alias,
-        col(WatcherRow.expires_ms) >= db_now_ms(),
-    )
-    return session.exec(query.limit(1)).first() is not None
+    found = find_rows(session, _WATCHERS, of_model=alias.model, of_alias=alias.alias)
+    return bool(found)
 
 
 def switched_for_ms(session: Session, live: LiveRow) -> int:

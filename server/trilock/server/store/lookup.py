@@ -1,9 +1,10 @@
-"""Rows by their keys, to be read only, with statements that are made once.
+"""Rows to be read only, found with statements that are made once.
 
 Making a statement, and an object that its session follows, takes several times as
 long as reading the row; and a rollback reads the same few rows again and again.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -21,6 +22,12 @@ def find_row(session: Session, kind: type[R], **key: object) -> R | None:
     # As any query of objects does: what the session has changed so far is seen.
     session.flush()
     return cast("R | None", session.connection().execute(_by_key(kind), key).one_or_none())
+
+
+def find_rows(session: Session, query: sa.Select[Any], **values: object) -> Sequence[Any]:
+    """Return the rows that *query*, which is made once, finds with *values* for parameters."""
+    session.flush()
+    return session.connection().execute(query, values).all()
 
 
 @cache

@@ -97,7 +97,7 @@ def record_schema(
 
 def _to_domain(session: Session, row: FeatureSchemaRow) -> FeatureSchema:
     digests = {"digests": [digest for _, _, digest in row.objects]}
-    blobs = dict(session.connection().execute(_BLOBS, digests).tuples().all())
+    blobs = {row.digest: row.content for row in session.connection().execute(_BLOBS, digests)}
     return FeatureSchema(
         ref=FeatureSchemaRef(row.service, row.version),
         capture=FeatureCapture(

@@ -23,7 +23,14 @@ from trilock.server.domain.sink import (
 )
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms, to_datetime, to_optional_datetime
+from trilock.server.store.lookup import find_row, find_rows
 from trilock.server.store.tables import ReleaseRow, ReleaseSinkRow, SinkRow
+
+_SINKS: Final = SinkRow.metadata.tables["sink"]
+
+# Made once: every plan asks.
+_EVERY: Final = sa.select(_SINKS).order_by(_SINKS.c.model, _SINKS.c.sink)
+_OF_MODEL: Final = _EVERY.where(_SINKS.c.model == sa.bindparam("of_model"))
 
 _KINDS: Final = {
     StagedCount: "staged",  # until the rows are quarantined, and then read
@@ -57,7 +64,7 @@ def get_sink(session: Session, ref: SinkRef) -> Sink:
     Raises:
         NotFoundError: There is no such sink.
     """
-    row = session.get(SinkRow, (ref.model, ref.sink))
+    row = find_row(session, SinkRow, model=ref.model, sink=ref.sink)
     if row is None:
         raise NotFoundError(str(ref), hint="`trilock sinks list` lists the sinks")
     return _to_domain(row)
@@ -65,10 +72,8 @@ def get_sink(session: Session, ref: SinkRef) -> Sink:
 
 def list_sinks(session: Session, *, model: ModelName | None = None) -> list[Sink]:
     """Return sinks, sorted by name."""
-    query = select(SinkRow).order_by(col(SinkRow.model), col(SinkRow.sink))
-    if model:
-        query = query.where(SinkRow.model == model)
-    return [_to_domain(row) for row in session.exec(query)]
+    rows = find_rows(session, _OF_MODEL, of_model=model) if model else find_rows(session, _EVERY)
+    return [_to_domain(row) for row in rows]
 
 
 def record_sink(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import Session, col, select, update
 
 from trilock.server.domain.errors import UnavailableError
 from trilock.server.store.clock import db_now_ms
@@ -34,11 +34,14 @@ TTL: Final = 10.0
 _LEASES: Final = LeaseRow.metadata.tables["lease"]
 
 # Made once: it is part of every write, and making it takes longer than running it.
-_RENEW: Final = (
-    sa.update(_LEASES)
-    .where(_LEASES.c.scope == sa.bindparam("of_scope"), _LEASES.c.epoch == sa.bindparam("of_epoch"))
-    .values(until_ms=db_now_ms() + sa.bindparam("ttl_ms"))
+_THIS_ONE: Final = sa.and_(
+    _LEASES.c.scope == sa.bindparam("of_scope"), _LEASES.c.epoch == sa.bindparam("of_epoch")
 )
+_RENEW: Final = (
+    sa.update(_LEASES).where(_THIS_ONE).values(until_ms=db_now_ms() + sa.bindparam("ttl_ms"))
+)
+_FREE: Final = sa.update(_LEASES).where(_THIS_ONE).values(epoch=_LEASES.c.epoch + 1, until_ms=0)
+_DROP: Final = sa.delete(_LEASES).where(_THIS_ONE)
 
 _CALL_SHARE: Final = 0.8
 """How much of a lease an outside call may need, so that it ends before the lease does."""
@@ -171,19 +174,11 @@ class Leases:
 
         The epoch is raised, or a late heartbeat would bring the lease to life again.
         """
-        session.exec(
-            update(LeaseRow)
-            .where(col(LeaseRow.scope) == lease.scope, col(LeaseRow.epoch) == lease.epoch)
-            .values(epoch=lease.epoch + 1, until_ms=0)
-        )
+        session.connection().execute(_FREE, {"of_scope": lease.scope, "of_epoch": lease.epoch})
 
     def drop(self, session: Session, lease: Lease) -> None:
         """Give *lease* back for good: nothing is left to be driven on its scope."""
-        session.exec(
-            delete(LeaseRow).where(
-                col(LeaseRow.scope) == lease.scope, col(LeaseRow.epoch) == lease.epoch
-            )
-        )
+        session.connection().execute(_DROP, {"of_scope": lease.scope, "of_epoch": lease.epoch})
 
     @property
     def _ttl_ms(self) -> int:
