@@ -141,11 +141,10 @@ def test_a_promotion_is_planned(server: FakeServer, trilock: Trilock) -> None:
 
     assert run.code == 0
     assert run.out.splitlines() == [
-        "plan p1: promote delay@production",
-        "  from bundle 1 to bundle 2",
+        "plan p1: promote delay@production from bundle 1 to bundle 2",
         "   1  check_bundle          check bundle against what is there",
-        "   2  switch                make it live   <- every reader switches here",
-        "   3  model_alias           move MLflow's alias   (afterwards, until it is so)",
+        "   2  switch                make it live   <- the switch",
+        "  then  model_alias: brought to the live bundle until they agree",
         "  time  not known: it was never done here",
         "  warning: 2 rows of another writer stay",
         "bundle 2: compatible, with warnings",
@@ -179,11 +178,12 @@ def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
         model_of=second,
         features_of=first,
         verdict=Verdict.VERDICT_INCOMPATIBLE,
-        why="temp is made otherwise",
+        why="temp of models/delay/bundles/1 is made otherwise",
     )
     whole.states.add(model_of=second, features_of=second, verdict=Verdict.VERDICT_COMPATIBLE)
     whole.steps[0].duration.FromMilliseconds(1500)
     whole.changes.add(what="model", before="delay version 1", after="delay version 2")
+    whole.changes.add(what="pipeline", before="0a" * 20, after="0b" * 20)
     whole.changes.add(what="serving config image", after="i" * 100)
     whole.pace.runs = 4
     whole.pace.switched.FromMilliseconds(210)
@@ -191,16 +191,17 @@ def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
     whole.not_undone.append("what was already served")
     server.answer("ReleaseService.PlanPromotion", PlanPromotionResponse(plan=whole))
 
-    assert trilock("plan", "promote", "delay/2").out.splitlines()[2:-2] == [
+    assert trilock("plan", "promote", "delay/2").out.splitlines()[1:-2] == [
         "  model                 delay version 1 -> delay version 2",
+        "  pipeline              0a0a0a0a0a0a -> 0b0b0b0b0b0b",
         f"  serving config image  nothing -> {'i' * 80}...",
         "   1  check_bundle          check bundle against what is there   1.50 s",
-        "   2  switch                make it live   <- every reader switches here",
-        "   3  model_alias           move MLflow's alias   (afterwards, until it is so)",
+        "   2  switch                make it live   <- the switch",
+        "  then  model_alias: brought to the live bundle until they agree",
         "  state bundle 1, as now",
         (
             "  state the model of bundle 2 on the features of bundle 1: INCOMPATIBLE, "
-            "temp is made otherwise"
+            "temp of bundle 1 is made otherwise"
         ),
         "  state bundle 2: COMPATIBLE",
         "  time  0.21 s to the switch, 3 min until every plane agrees (as in 4 earlier runs)",

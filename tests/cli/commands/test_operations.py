@@ -69,7 +69,39 @@ def test_one_is_waited_for(server: FakeServer, trilock: Trilock) -> None:
     run = trilock("operations", "wait", OPERATION)
 
     assert run.code == 0
-    assert run.out.startswith(f"{OPERATION} SUCCEEDED: switched in 0.")
+    assert run.out.startswith(f"{OPERATION} SUCCEEDED: switched in ")
+
+
+def test_what_was_over_before_the_wait_has_the_times_it_happened_at(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    ended = operation(
+        OperationState.OPERATION_STATE_SUCCEEDED,
+        kind="ROLL_BACK",
+        pivot_revision=42,
+        steps=(("hand_over_sink", "DONE"), ("switch_live", "DONE")),
+    )
+    ended.steps[
+        1
+    ].title = (
+        "switch every reader of models/delay/aliases/production back to models/delay/bundles/1"
+    )
+    ended.create_time.FromJsonString("2013-06-01T12:00:00Z")
+    ended.steps[0].end_time.FromJsonString("2013-06-01T12:00:01Z")
+    ended.steps[1].end_time.FromJsonString("2013-06-01T12:00:02.500Z")
+    ended.end_time.FromJsonString("2013-06-01T12:00:06Z")
+    server.answer("OperationService.GetOperation", GetOperationResponse(operation=ended))
+
+    run = trilock("operations", "wait", OPERATION)
+
+    assert run.err.splitlines() == [
+        "    1.0 s  done      hand_over_sink it",
+        "    2.5 s  switched  every reader of delay@production back to bundle 1, at revision 42",
+        "    6.0 s  agrees    model_alias",
+    ]
+    assert run.out == (
+        f"{OPERATION} SUCCEEDED: switched in 2.50 s, every plane agrees after 6.0 s\n"
+    )
 
 
 def test_waiting_for_one_that_was_taken_back_is_no_success(

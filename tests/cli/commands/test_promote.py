@@ -21,17 +21,18 @@ from trilock.v1.check_service_pb2 import CheckResponse
 from trilock.v1.operation_pb2 import OperationError, OperationState
 from trilock.v1.release_service_pb2 import FinalizeResponse, PromoteResponse
 
+STEPS = (("deploy_features", "DONE"), ("switch_live", "DONE"))
 RUNNING = operation(steps=(("deploy_features", "STARTED"),))
 SWITCHED = operation(
     OperationState.OPERATION_STATE_CONVERGING,
     pivot_revision=42,
     converged=False,
-    steps=(("deploy_features", "DONE"),),
+    steps=STEPS,
 )
 SUCCEEDED = operation(
     OperationState.OPERATION_STATE_SUCCEEDED,
     pivot_revision=42,
-    steps=(("deploy_features", "DONE"),),
+    steps=STEPS,
 )
 
 
@@ -61,7 +62,7 @@ def test_it_waits_and_tells_every_step_once(server: FakeServer, trilock: Trilock
     told = [line.split(" s  ")[1] for line in run.err.splitlines() if " s  " in line]
     assert told == [
         "done      deploy_features it",
-        "switched  every reader, at revision 42",
+        "switched  switch_live it, at revision 42",
         "waits     model_alias: no answer within 2 s",
         "agrees    model_alias",
     ]

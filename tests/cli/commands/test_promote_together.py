@@ -120,7 +120,7 @@ def test_the_plan_shows_both_verdicts_and_runs_as_reviewed(both: Together) -> No
     run = both("plan", "promote", "delay/2", "--with=eta=2")
 
     assert run.code == 0
-    assert "together with it: eta@production\n  from bundle 1 to bundle 2\n" in run.out
+    assert "together with it: eta@production from bundle 1 to bundle 2\n" in run.out
     assert run.out.count("bundle 2: compatible, with warnings\n") == 2
     review = run.err.strip().removeprefix("next: trilock ").split()
     assert review[:5] == ["promote", "delay/2", "delay@production", "--with", "eta=2"]

@@ -58,7 +58,7 @@ def test_without_any_argument_it_says_what_it_does_does_it_and_says_what_it_did(
     assert shown[0] == "roll back delay@production"
     assert shown[1].startswith("  from  bundle 2  release 2, SOAKING; promoted by alice 20")
     assert shown[2].startswith("  to    bundle 1  release 1, FINALIZED; promoted by alice 20")
-    assert "   2  switch                make it live   <- every reader switches here" in shown
+    assert "   2  switch                make it live   <- the switch" in shown
     assert "  warning: 2 rows of another writer stay" in shown
     assert shown[-1] == "next: trilock status delay@production"
     done, quarantined = run.out.splitlines()
@@ -201,7 +201,8 @@ def test_it_shows_who_why_and_which_rows(server: FakeServer, trilock: Trilock) -
     planned = rollback_plan()
     planned.principal = "ann"
     planned.why = "it was fixed as the target when models/delay/releases/2 went live"
-    planned.passed_over.add(bundle="models/delay/bundles/9", reason="on hold since bob recorded: x")
+    reason = "on hold since bob recorded: as models/eta/bundles/3"
+    planned.passed_over.add(bundle="models/delay/bundles/9", reason=reason)
     planned.leaves.sinks.add(sink="models/delay/sinks/predictions", staged_rows=2000)
     planned.leaves.sinks.add(sink="models/delay/sinks/alerts", merged_rows=1)
     planned.leaves.sinks.add(sink="models/delay/sinks/quiet")
@@ -211,8 +212,8 @@ def test_it_shows_who_why_and_which_rows(server: FakeServer, trilock: Trilock) -
 
     assert lines[0] == "roll back delay@production as ann"
     assert lines[3:8] == [
-        "  why   it was fixed as the target when models/delay/releases/2 went live",
-        "  not   bundle 9: on hold since bob recorded: x",
+        "  why   it was fixed as the target when release 2 went live",
+        "  not   bundle 9: on hold since bob recorded: as bundle eta/3",
         "  rows  predictions: 2,000 staged rows to go to quarantine",
         "  rows  alerts: 1 row put into the table to be taken out of it",
         "  rows  quiet: whatever is staged goes to quarantine; no row was counted yet",

@@ -51,7 +51,7 @@ def test_it_switches_and_says_what_waits_for_a_server(
     # The planes of a model that the settings do not have cannot follow.
     assert run.code == 4, run
     assert re.match(r"roll back delay@production as [\w.+-]+@local\n", run.err)
-    assert "switched  every reader, at revision 5" in run.err
+    assert "switched  every reader of delay@production back to bundle 1, at revision 5" in run.err
     assert "it goes on with the next server: trilock serve\n" in run.err
     after = live(database)
     assert (str(after.bundle), after.cause.reason) == ("models/delay/bundles/1", "bad")

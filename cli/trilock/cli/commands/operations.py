@@ -1,6 +1,7 @@
 """operations list, show, wait, cancel, retry."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from trilock.cli.input.grammar import operation as operation_name
 from trilock.cli.input.options import PROMOTE_TIMEOUT_S, AliasFilter, Limit, Output, Reason
 from trilock.cli.output.plain import moment, plain, state_of
 from trilock.cli.output.streams import Format, clean, say, write, write_json, write_table
-from trilock.cli.output.words import last, when
+from trilock.cli.output.words import last, shorter, when
 from trilock.cli.running.command import Command
 from trilock.cli.running.finishing import finish, seconds
 from trilock.cli.running.session import Session, connected, pages
@@ -98,7 +99,9 @@ def wait(
     """Wait until an operation is done; 0 if it succeeded."""
     with connected(context) as session:
         operation = _get(session, name)
-        followed = finish(session, operation, wait=True, timeout=timeout, output=output)
+        followed = finish(
+            session, operation, wait=True, timeout=timeout, output=output, joined=True
+        )
     if followed is not None and output is Format.TABLE:
         write(f"{followed.operation.name} {state_of(followed.operation)}: {seconds(followed)}")
 
@@ -132,6 +135,8 @@ def _get(session: Session, name: str) -> Operation:
 
 def _lines(operation: Operation) -> Iterator[str]:
     cause = operation.cause
+    short = partial(shorter, alias=operation.alias)
+    width = max((len(step.step) for step in operation.steps), default=0)
     yield f"{operation.name}  {operation.kind} {state_of(operation)}"
     yield f"  alias    {short_alias(operation.alias)}, bundle {last(operation.bundle) or '-'}"
     why = f": {cause.reason}" if cause.reason else ""
@@ -143,10 +148,11 @@ def _lines(operation: Operation) -> Iterator[str]:
     elif operation.HasField("deadline_time") and not has_switched(operation):
         yield f"  deadline {when(moment(operation.deadline_time))}"
     if operation.HasField("error"):
-        yield f"  error    {operation.error.reason}: {operation.error.message}"
+        yield f"  error    {operation.error.reason}: {short(operation.error.message)}"
     for step in operation.steps:
-        error = f": {step.error}" if step.error else ""
-        yield f"  {step.state:<8} {step.step}  {step.title}{error}"
+        # What is still tried is told below, with when it is tried again.
+        error = f": {short(step.error)}" if step.error and operation.done else ""
+        yield f"  {step.state:<8} {step.step:<{width}}  {short(step.title)}{error}"
     for plane in operation.planes:
         yield f"  {'AGREES' if plane.converged else 'FOLLOWS':<8} {plane.plane}"
     if not operation.done:

@@ -7,7 +7,7 @@ from typing import Final
 from trilock.cli.output.plain import enum_name, moment
 from trilock.cli.output.reports import report_lines
 from trilock.cli.output.streams import clean
-from trilock.cli.output.words import count, last, length, when
+from trilock.cli.output.words import count, last, length, shorter, shorter_commits, when
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import Plan, Release, ReleaseKind, ReleaseSink, ReleaseState
 from trilock.v1.release_service_pb2 import PlanRollbackResponse
@@ -19,33 +19,17 @@ _LONGEST: Final = 80
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield what *plan* would do, step by step."""
-    yield clean(f"plan {plan.id}: {plan.kind.lower().replace('_', ' ')} {short_alias(plan.alias)}")
-    origin = f"from bundle {last(plan.from_bundle)} " if plan.from_bundle else ""
-    yield clean(f"  {origin}to bundle {last(plan.to_bundle)}")
+    kind = plan.kind.lower().replace("_", " ")
+    yield clean(f"plan {plan.id}: {kind} {short_alias(plan.alias)}{_way(plan)}")
     yield from _changes(plan)
-    for number, step in enumerate(plan.steps, start=1):
-        note = ""
-        if step.pivot:
-            note = "   <- every reader switches here"
-        elif step.converges:
-            note = "   (afterwards, until it is so)"
-        took = f"   {length(step.duration)}" if step.HasField("duration") else ""
-        yield clean(f"  {number:2}  {step.step:<20}  {step.title}{took}{note}")
-    yield from _states(plan)
-    yield f"  time  {_pace(plan)}"
-    for line in plan.not_undone:
-        yield clean(f"  stays  {line}")
-    for warning in plan.warnings:
-        yield clean(f"  warning: {warning}")
+    yield from _steps(plan)
     if plan.HasField("report"):
         yield from report_lines(plan.report, subject=f"bundle {last(plan.to_bundle)}")
 
 
 def companion_lines(plan: Plan) -> Iterator[str]:
     """Yield what *plan* changes for an alias that goes live with another one's pivot."""
-    yield clean(f"together with it: {short_alias(plan.alias)}")
-    origin = f"from bundle {last(plan.from_bundle)} " if plan.from_bundle else ""
-    yield clean(f"  {origin}to bundle {last(plan.to_bundle)}")
+    yield clean(f"together with it: {short_alias(plan.alias)}{_way(plan)}")
     yield from _changes(plan)
     if plan.HasField("report"):
         yield from report_lines(plan.report, subject=f"bundle {last(plan.to_bundle)}")
@@ -61,12 +45,37 @@ def rollback_lines(planned: PlanRollbackResponse, *, now: datetime | None = None
     else:
         yield clean(f"  to    bundle {last(plan.to_bundle)}")
     if planned.why:
-        yield clean(f"  why   {planned.why}")
+        yield clean(f"  why   {shorter(planned.why, alias=plan.alias)}")
     for passed in planned.passed_over:
-        yield clean(f"  not   bundle {last(passed.bundle)}: {passed.reason}")
+        reason = shorter(passed.reason, alias=plan.alias)
+        yield clean(f"  not   bundle {last(passed.bundle)}: {reason}")
     for sink in planned.leaves.sinks:
         yield clean(f"  rows  {_rows(sink)}")
-    yield from plan_lines(plan)
+    yield from _changes(plan)
+    yield from _steps(plan)
+
+
+def _way(plan: Plan) -> str:
+    origin = f" from bundle {last(plan.from_bundle)}" if plan.from_bundle else ""
+    return f"{origin} to bundle {last(plan.to_bundle)}"
+
+
+def _steps(plan: Plan) -> Iterator[str]:
+    """Yield what is done, what follows, what readers pass through, how long, and what stays."""
+    for number, step in enumerate((step for step in plan.steps if not step.converges), start=1):
+        note = "   <- the switch" if step.pivot else ""
+        took = f"   {length(step.duration)}" if step.HasField("duration") else ""
+        title = shorter(step.title, alias=plan.alias)
+        yield clean(f"  {number:2}  {step.step:<20}  {title}{took}{note}")
+    follow = [step.step for step in plan.steps if step.converges]
+    if follow:
+        yield clean(f"  then  {', '.join(follow)}: brought to the live bundle until they agree")
+    yield from _states(plan)
+    yield f"  time  {_pace(plan)}"
+    for line in plan.not_undone:
+        yield clean(f"  stays  {shorter(line, alias=plan.alias)}")
+    for warning in plan.warnings:
+        yield clean(f"  warning: {shorter(warning, alias=plan.alias)}")
 
 
 def _rows(sink: ReleaseSink) -> str:
@@ -81,12 +90,14 @@ def _rows(sink: ReleaseSink) -> str:
 def _changes(plan: Plan) -> Iterator[str]:
     width = max((len(change.what) for change in plan.changes), default=0)
     for change in plan.changes:
-        before, after = (_short(text) or "nothing" for text in (change.before, change.after))
+        before, after = (_cut(text) or "nothing" for text in (change.before, change.after))
         yield clean(f"  {change.what:<{width}}  {before} -> {after}")
 
 
 def _states(plan: Plan) -> Iterator[str]:
     """Yield every state that readers pass through, in order, with its verdict."""
+    if not any(state.verdict for state in plan.states):
+        return  # from one bundle to another, without a check that could be refused
     for number, state in enumerate(plan.states):
         model, features = last(state.model_of), last(state.features_of)
         told = f"bundle {model}"
@@ -96,7 +107,8 @@ def _states(plan: Plan) -> Iterator[str]:
             told += f": {enum_name(Verdict.DESCRIPTOR, state.verdict)}"
         elif not number and plan.from_bundle:
             told += ", as now"
-        yield clean(f"  state {told}{f', {state.why}' if state.why else ''}")
+        why = shorter(state.why, alias=plan.alias)
+        yield clean(f"  state {told}{f', {why}' if why else ''}")
 
 
 def _pace(plan: Plan) -> str:
@@ -109,7 +121,8 @@ def _pace(plan: Plan) -> str:
     )
 
 
-def _short(text: str) -> str:
+def _cut(text: str) -> str:
+    text = shorter_commits(text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

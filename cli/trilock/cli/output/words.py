@@ -1,11 +1,20 @@
 """How moments, spans and names are put into words."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
 _MINUTE_S: Final = 60
+_NAME: Final = re.compile(
+    r"(?:\b(?:alias|bundle|release|sink) )?"
+    r"\bmodels/(?P<model>[^/\s]+)/(?P<kind>aliases|bundles|releases|sinks)/(?P<id>[\w.-]*\w)"
+)
+_KINDS: Final = {"bundles": "bundle", "releases": "release", "sinks": "sink"}
+_SCHEMA: Final = re.compile(r"\bfeatureSchemas/(?P<service>[^/\s]+)/versions/(?P<version>\d+)")
+_COMMIT: Final = re.compile(r"\b[0-9a-f]{40}\b")
+_COMMIT_SHOWN: Final = 12
 _STEPS: Final = ((60, "s"), (60, "min"), (24, "h"), (float("inf"), "d"))
 
 
@@ -47,6 +56,30 @@ def last(name: str) -> str:
 def thing(name: str, kind: str) -> str:
     """Return e.g. `bundle 17` for a resource name; `-` for none."""
     return f"{kind} {last(name)}" if name else "-"
+
+
+def shorter(text: str, *, alias: str) -> str:
+    """Return *text* with the full names in it as people type them.
+
+    Args:
+        text: Words of the server: `switch every reader of models/delay/aliases/production`.
+        alias: The full name of the alias it is about: its model need not be said.
+    """
+    own = alias.split("/")[1]
+
+    def short(found: re.Match[str]) -> str:
+        model, kind, told = found["model"], found["kind"], found["id"]
+        if kind == "aliases":
+            return f"{model}@{told}"
+        return f"{_KINDS[kind]} {told if model == own else f'{model}/{told}'}"
+
+    text = _NAME.sub(short, text)
+    return _SCHEMA.sub(r"schema \g<service>/\g<version>", text)
+
+
+def shorter_commits(text: str) -> str:
+    """Return *text* with so much of every commit id as is needed to tell it from others."""
+    return _COMMIT.sub(lambda found: found[0][:_COMMIT_SHOWN], text)
 
 
 def count(number: int, noun: str) -> str:

@@ -17,6 +17,7 @@ def finish(
     timeout: float,
     output: Format,
     begun: float | None = None,
+    joined: bool = False,
 ) -> Followed | None:
     """Wait until *operation* is done, if asked to, and write it as data for scripts.
 
@@ -27,6 +28,7 @@ def finish(
         timeout: Seconds to wait at most.
         output: How data is written.
         begun: When it was asked for, on the monotonic clock; by default now.
+        joined: Whether it was begun by another command, some time ago.
 
     Returns:
         How it ended; None if nobody waited.
@@ -42,7 +44,7 @@ def finish(
         say(f"it goes on: trilock operations wait {operation.name.removeprefix('operations/')}")
         return None
     try:
-        followed = follow(session, operation, timeout=timeout, begun=begun)
+        followed = follow(session, operation, timeout=timeout, begun=begun, joined=joined)
     except StillRunningError as error:
         if output is Format.JSON:
             write_json({"operation": plain(error.operation)})

@@ -17,12 +17,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from trilock.cli.exits import CommandError, Exit, exit_for_reason
 from trilock.cli.output.plain import moment, state_of
 from trilock.cli.output.streams import clean, say, words
-from trilock.cli.output.words import when
+from trilock.cli.output.words import shorter, when
 from trilock.cli.running.session import Session
 from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import UnavailableError
 from trilock.client.names import short_alias
-from trilock.v1.operation_pb2 import Operation, OperationState
+from trilock.v1.operation_pb2 import Operation, OperationState, OperationStep
 from trilock.v1.operation_service_pb2 import WaitOperationRequest
 
 _ASK_S = 20
@@ -87,8 +87,22 @@ class Followed:
     total_s: float
 
 
+def _age(operation: Operation) -> float:
+    """Return for how many seconds *operation* has been at work, or was."""
+    if operation.done:
+        return _seconds_between(operation.create_time, operation.end_time)
+    now = Timestamp()
+    now.GetCurrentTime()
+    return max(0.0, _seconds_between(operation.create_time, now))
+
+
 def follow(
-    session: Session, operation: Operation, *, timeout: float, begun: float | None = None
+    session: Session,
+    operation: Operation,
+    *,
+    timeout: float,
+    begun: float | None = None,
+    joined: bool = False,
 ) -> Followed:
     """Wait until *operation* is done, telling on stderr what it does.
 
@@ -97,12 +111,15 @@ def follow(
         operation: As its call returned it.
         timeout: Seconds to wait at most.
         begun: When it was asked for, on the monotonic clock; by default now.
+        joined: Whether it was begun by another command, some time ago.
 
     Raises:
         StillRunningError: The time is over.
         InterruptedWaitError: Ctrl-c.
     """
-    log = _StepLog(begun=time.monotonic() if begun is None else begun)
+    if joined:
+        begun = time.monotonic() - _age(operation)
+    log = _StepLog(begun=time.monotonic() if begun is None else begun, joined=joined)
     deadline = time.monotonic() + timeout
     try:
         with _spinner() as spin:
@@ -155,13 +172,12 @@ def waits(operation: Operation) -> Iterator[str]:
     """Yield one line for everything that *operation* waits for."""
     for step in operation.steps:
         if step.error and step.state not in {"DONE", "UNDONE"}:
-            yield clean(
-                f"{step.step}{_since(step.start_time)}: {step.error}"
-                f"{_again(operation.next_try_time)}"
-            )
+            why = shorter(step.error, alias=operation.alias)
+            again = _again(operation.next_try_time)
+            yield clean(f"{step.step}{_since(step.start_time)}: {why}{again}")
     for plane in operation.planes:
         if not plane.converged:
-            why = plane.error or "it follows"
+            why = shorter(plane.error, alias=operation.alias) or "it follows"
             yield clean(
                 f"{plane.plane}{_since(plane.failing_since_time)}: {why}"
                 f"{_again(plane.next_try_time)}"
@@ -201,9 +217,11 @@ def _changes(session: Session, operation: Operation, *, deadline: float) -> Iter
 class _StepLog:
     """Writes one line for each thing that happened, with the seconds it happened after."""
 
-    def __init__(self, *, begun: float) -> None:
+    def __init__(self, *, begun: float, joined: bool) -> None:
         self._begun = begun
         self._told: set[tuple[str, str]] = set()
+        # What was over before somebody came to wait has the server's times.
+        self._past = joined
         self.current = ""
         self.switched_s: float | None = None
 
@@ -211,29 +229,51 @@ class _StepLog:
         return time.monotonic() - self._begun
 
     def tell(self, operation: Operation) -> None:
-        for step in operation.steps:
+        steps = list(operation.steps)
+        pivot = steps.pop() if steps and has_switched(operation) else None
+        for step in steps:
+            after = self._after(operation, step)
             if step.state in {"DONE", "UNDONE"}:
-                self._line(step.state.lower(), step.title or step.step)
+                self._line(operation, step.state.lower(), step.title or step.step, after=after)
             elif step.state == "STARTED" and step.progress:
-                self._line("tells", f"{step.step}: {step.progress}")
+                self._line(operation, "tells", f"{step.step}: {step.progress}", after=after)
             if step.error and step.state not in {"DONE", "UNDONE"}:
-                self._line("failed", f"{step.title or step.step}: {step.error}")
+                what = f"{step.title or step.step}: {step.error}"
+                self._line(operation, "failed", what, after=after)
         if has_switched(operation) and self.switched_s is None:
-            self.switched_s = self.elapsed()
-            self._line("switched", f"every reader, at revision {operation.pivot_revision}")
+            self.switched_s = self.elapsed() if pivot is None else self._after(operation, pivot)
+            # The title of the step says it; only that it is done is not said twice.
+            title = "every reader" if pivot is None else pivot.title.removeprefix("switch ")
+            what = f"{title}, at revision {operation.pivot_revision}"
+            self._line(operation, "switched", what, after=self.switched_s)
         for plane in operation.planes:
             if plane.converged:
-                self._line("agrees", plane.plane)
+                self._line(operation, "agrees", plane.plane)
             elif plane.error:
-                self._line("waits", f"{plane.plane}: {plane.error}")
+                self._line(operation, "waits", f"{plane.plane}: {plane.error}")
         running = [step.title or step.step for step in operation.steps if step.state == "STARTED"]
         following = [plane.plane for plane in operation.planes if not plane.converged]
         self.current = (running or following or [state_of(operation).lower()])[0]
+        self._past = False
 
-    def _line(self, what: str, about: str) -> None:
+    def _after(self, operation: Operation, step: OperationStep) -> float:
+        """Return after how many seconds what is told of *step* happened."""
+        if self._past and step.HasField("end_time"):
+            return _seconds_between(operation.create_time, step.end_time)
+        return self.elapsed()
+
+    def _line(
+        self, operation: Operation, what: str, about: str, *, after: float | None = None
+    ) -> None:
         if (what, about) not in self._told:
             self._told.add((what, about))
-            say(f"{self.elapsed():7.1f} s  {what:<8}  {clean(about)}")
+            seconds = self.elapsed() if after is None else after
+            about = clean(shorter(about, alias=operation.alias))
+            say(f"{seconds:7.1f} s  {what:<8}  {about}")
+
+
+def _seconds_between(first: Timestamp, second: Timestamp) -> float:
+    return (second.ToNanoseconds() - first.ToNanoseconds()) / 1e9
 
 
 @contextmanager
