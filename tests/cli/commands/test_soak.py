@@ -14,10 +14,11 @@ from tests.support.releases import (
     waited,
 )
 from trilock.v1.operation_pb2 import OperationState
-from trilock.v1.operation_service_pb2 import ListOperationsResponse
-from trilock.v1.release_pb2 import Cause, Pause, Release
+from trilock.v1.operation_service_pb2 import GetOperationResponse, ListOperationsResponse
+from trilock.v1.release_pb2 import Alias, Cause, Pause, Release
 from trilock.v1.release_service_pb2 import (
     AbortResponse,
+    GetAliasResponse,
     GetReleaseResponse,
     ListAliasesResponse,
     ListReleasesResponse,
@@ -25,7 +26,13 @@ from trilock.v1.release_service_pb2 import (
     ResumeResponse,
 )
 
+ETA = "models/eta/aliases/production"
 FINALIZE = operation(OperationState.OPERATION_STATE_SUCCEEDED, kind="FINALIZE", pivot_revision=9)
+
+
+@pytest.fixture(autouse=True)
+def nothing_works_on_it(server: FakeServer) -> None:
+    server.answer("ReleaseService.GetAlias", GetAliasResponse(alias=Alias(name=ALIAS)))
 
 
 def paused_release(*, resumed: bool = False) -> Release:
@@ -180,6 +187,60 @@ def test_one_that_has_switched_is_shown_and_rolled_back(
         "back\nroll back delay@production\n"
     )
     assert run.out.startswith("delay@production is back on bundle 1 ")
+
+
+def test_what_went_live_together_is_named_and_taken_back_together(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    switched = operation(OperationState.OPERATION_STATE_SUCCEEDED, pivot_revision=20)
+    done = operation(
+        OperationState.OPERATION_STATE_SUCCEEDED, kind="ROLL_BACK", bundle=1, pivot_revision=42
+    )
+    plan = rollback_plan()
+    plan.plan.alias = ETA
+    server.answer("OperationService.ListOperations", ListOperationsResponse(operations=[switched]))
+    server.answer("ReleaseService.PlanRollback", rollback_plan(), plan, rollback_plan(), plan)
+    both = [switched.alias, ETA]
+    server.answer(
+        "ReleaseService.Abort", AbortResponse(operation=done, rolls_back=True, aliases=both)
+    )
+    server.answer("ReleaseService.GetRelease", GetReleaseResponse(release=release(2, bundle=2)))
+
+    run = trilock("abort", "--yes")
+
+    assert run.code == 0
+    assert run.err.startswith(
+        f"{OPERATION}, bundle 2 on delay@production: every reader has switched, so it is rolled "
+        "back, delay@production, eta@production together\nroll back delay@production\n"
+    )
+    assert "\nroll back eta@production\n" in run.err
+    asked = server.requests("ReleaseService.PlanRollback")
+    assert [(one.alias, one.with_companions) for one in asked] == [
+        (switched.alias, True),
+        (ETA, True),
+    ]
+    assert "\neta@production is back on bundle " in run.out
+
+
+def test_a_promotion_of_another_alias_that_would_switch_this_one_is_what_is_undone(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    back = operation(OperationState.OPERATION_STATE_COMPENSATED)
+    server.answer(
+        "ReleaseService.GetAlias", GetAliasResponse(alias=Alias(name=ETA, operation=OPERATION))
+    )
+    server.answer("OperationService.GetOperation", GetOperationResponse(operation=operation()))
+    both = [back.alias, ETA]
+    server.answer("ReleaseService.Abort", AbortResponse(operation=back, aliases=both))
+    server.answer("OperationService.WaitOperation", waited(back, version=5))
+
+    run = trilock("abort", "eta", "--yes")
+
+    assert run.code == 0
+    assert run.err.startswith(
+        f"{OPERATION}, bundle 2 on delay@production: RUNNING, nobody has switched; its steps are "
+        "undone for delay@production, eta@production\n"
+    )
 
 
 @pytest.mark.usefixtures("running")

@@ -1,6 +1,7 @@
 """pause, resume, abort: hold a release in its soak, or give a promotion up."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -24,14 +25,17 @@ from trilock.cli.running.command import Command
 from trilock.cli.running.confirming import confirm
 from trilock.cli.running.finishing import finish
 from trilock.cli.running.session import Session, connected, new_request_id
-from trilock.cli.running.waiting import follow, has_switched, submitting
+from trilock.cli.running.waiting import follow, submitting
+from trilock.client.errors import NotFoundError
 from trilock.client.names import short_alias
 from trilock.v1.operation_pb2 import Operation, OperationState
-from trilock.v1.operation_service_pb2 import ListOperationsRequest
+from trilock.v1.operation_service_pb2 import GetOperationRequest, ListOperationsRequest
 from trilock.v1.release_service_pb2 import (
     AbortRequest,
+    GetAliasRequest,
     PauseRequest,
     PlanRollbackRequest,
+    PlanRollbackResponse,
     ResumeRequest,
 )
 
@@ -114,22 +118,23 @@ def abort(
 ) -> None:
     """Give up the newest promotion, wherever it is.
 
-    What has not switched yet is undone; what has is rolled back.
+    What has not switched yet is undone; what has is rolled back, and with it
+    what went live with the same switch.
     """
     with connected(context) as session:
         name = session.names.alias(alias)
         short = short_alias(name)
         promotion = _newest_promotion(session, name)
-        if _already_done(session, promotion, output=output):
+        # Asked before a plan is shown: there may be nothing left to go back to.
+        answer = session.client.releases.Abort(
+            AbortRequest(operation=promotion.name, validate_only=True)
+        )
+        if answer.already_done:
+            _tell_already_done(answer.operation, short=short, output=output)
             return
-        about = f"{promotion.name}, bundle {last(promotion.bundle)} on {short}"
-        planned = None
-        if has_switched(promotion):
-            planned = session.client.releases.PlanRollback(PlanRollbackRequest(alias=name))
-            say(clean(f"{about}: every reader has switched, so it is rolled back"))
-            say("\n".join(rollback_lines(planned)))
-        else:
-            say(clean(f"{about}: {state_of(promotion)}, nobody has switched; its steps are undone"))
+        aliases = list(answer.aliases) or [name]
+        plans = _plans(session, aliases) if answer.rolls_back else []
+        _tell_what(promotion, plans, aliases=aliases)
         confirm("abort", yes=yes, what="aborted")
         request = AbortRequest(
             operation=promotion.name,
@@ -148,10 +153,10 @@ def abort(
                 session, operation, wait=wait, timeout=timeout, output=output, begun=begun
             )
             if followed is not None:
-                planned = planned or session.client.releases.PlanRollback(
-                    PlanRollbackRequest(alias=name)
-                )
-                tell_restored(session, planned, followed, output=output)
+                plans = plans or _plans(session, aliases)
+                tell_restored(session, plans[0], followed, output=output)
+                for planned in plans[1:]:
+                    _tell_companion(session, planned, output=output)
             return
         # Being taken back is what it was asked for: no failure, unlike after a promote.
         undone = follow(session, operation, timeout=timeout, begun=begun).operation
@@ -163,16 +168,43 @@ def abort(
         write(f"{undone.name} is undone; {short} is as it was")
 
 
-def _already_done(session: Session, promotion: Operation, *, output: Format) -> bool:
-    """Say who gave *promotion* up already, if the server says that somebody did."""
-    # Asked before a plan is shown: there may be nothing left to go back to.
-    answer = session.client.releases.Abort(
-        AbortRequest(operation=promotion.name, validate_only=True)
-    )
-    if not answer.already_done:
-        return False
-    done = answer.operation
-    short = short_alias(promotion.alias)
+def _plans(session: Session, aliases: Sequence[str]) -> list[PlanRollbackResponse]:
+    return [
+        session.client.releases.PlanRollback(
+            PlanRollbackRequest(alias=alias, with_companions=len(aliases) > 1)
+        )
+        for alias in aliases
+    ]
+
+
+def _tell_what(
+    promotion: Operation, plans: Sequence[PlanRollbackResponse], *, aliases: Sequence[str]
+) -> None:
+    """Say what abort does with *promotion*; there are *plans* if it has switched."""
+    about = f"{promotion.name}, bundle {last(promotion.bundle)} on {short_alias(promotion.alias)}"
+    several = ", ".join(map(short_alias, aliases)) if len(aliases) > 1 else ""
+    if plans:
+        together = f", {several} together" if several else ""
+        say(clean(f"{about}: every reader has switched, so it is rolled back{together}"))
+        for planned in plans:
+            say("\n".join(rollback_lines(planned)))
+    else:
+        of_all = f" for {several}" if several else ""
+        state = state_of(promotion)
+        say(clean(f"{about}: {state}, nobody has switched; its steps are undone{of_all}"))
+
+
+def _tell_companion(session: Session, plan: PlanRollbackResponse, *, output: Format) -> None:
+    """Say what is live again on an alias that was switched with the leading one's pivot."""
+    short = short_alias(plan.plan.alias)
+    live = session.client.releases.GetAlias(GetAliasRequest(name=plan.plan.alias)).alias.live
+    if output is Format.TABLE:
+        write(f"{short} is back on bundle {last(live.bundle)} (release {last(live.name)}) with it")
+    say(f"next: trilock status {short}")
+
+
+def _tell_already_done(done: Operation, *, short: str, output: Format) -> None:
+    """Say who gave the promotion up already."""
     say(
         clean(f"already done by {done.cause.principal}: {done.name}")
         if done.kind == "ROLL_BACK"
@@ -181,10 +213,15 @@ def _already_done(session: Session, promotion: Operation, *, output: Format) -> 
     say(f"next: trilock status {short}")
     if output is Format.JSON:
         write_json({"operation": plain(done), "already_done": True})
-    return True
 
 
 def _newest_promotion(session: Session, alias: str) -> Operation:
+    # One that switches several aliases is on the list of the leading one only.
+    working = _working_on(session, alias)
+    if working:
+        found = session.client.operations.GetOperation(GetOperationRequest(name=working)).operation
+        if found.kind == "PROMOTE":
+            return found
     request = ListOperationsRequest(alias=alias, page_size=_LOOKED_AT)
     for operation in session.client.operations.ListOperations(request).operations:
         if operation.kind == "PROMOTE":
@@ -193,3 +230,10 @@ def _newest_promotion(session: Session, alias: str) -> Operation:
         f"{short_alias(alias)} had no promotion lately: there is nothing to abort",
         code=Exit.FORBIDDEN,
     )
+
+
+def _working_on(session: Session, alias: str) -> str:
+    try:
+        return session.client.releases.GetAlias(GetAliasRequest(name=alias)).alias.operation
+    except NotFoundError:  # its first promotion is on its way
+        return ""

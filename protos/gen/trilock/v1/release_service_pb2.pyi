@@ -149,6 +149,7 @@ class PlanRollbackRequest(google.protobuf.message.Message):
     ALIAS_FIELD_NUMBER: builtins.int
     TO_BUNDLE_FIELD_NUMBER: builtins.int
     LEAVES_FIELD_NUMBER: builtins.int
+    WITH_COMPANIONS_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """alias is `models/{model}/aliases/{alias}`. Required."""
     to_bundle: builtins.str
@@ -157,14 +158,19 @@ class PlanRollbackRequest(google.protobuf.message.Message):
     """leaves is as in RollBackRequest. If empty: the canary, if there is one and
     to_bundle is empty, else the live release.
     """
+    with_companions: builtins.bool
+    """with_companions is whether what went live with the same pivot is taken back, too, as
+    Abort does. Only this alias's part is planned, but nothing is said of those that stay.
+    """
     def __init__(
         self,
         *,
         alias: builtins.str = ...,
         to_bundle: builtins.str = ...,
         leaves: builtins.str = ...,
+        with_companions: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "leaves", b"leaves", "to_bundle", b"to_bundle"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "leaves", b"leaves", "to_bundle", b"to_bundle", "with_companions", b"with_companions"]) -> None: ...
 
 global___PlanRollbackRequest = PlanRollbackRequest
 
@@ -641,6 +647,7 @@ class AbortResponse(google.protobuf.message.Message):
     OPERATION_FIELD_NUMBER: builtins.int
     ROLLS_BACK_FIELD_NUMBER: builtins.int
     ALREADY_DONE_FIELD_NUMBER: builtins.int
+    ALIASES_FIELD_NUMBER: builtins.int
     rolls_back: builtins.bool
     """rolls_back is whether it was past its pivot."""
     already_done: builtins.bool
@@ -651,15 +658,22 @@ class AbortResponse(google.protobuf.message.Message):
         validate_only.
         """
 
+    @property
+    def aliases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """aliases are all that it takes back, the one of `operation` first; empty if that
+        was done already.
+        """
+
     def __init__(
         self,
         *,
         operation: trilock.v1.operation_pb2.Operation | None = ...,
         rolls_back: builtins.bool = ...,
         already_done: builtins.bool = ...,
+        aliases: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["operation", b"operation"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["already_done", b"already_done", "operation", b"operation", "rolls_back", b"rolls_back"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "already_done", b"already_done", "operation", b"operation", "rolls_back", b"rolls_back"]) -> None: ...
 
 global___AbortResponse = AbortResponse
 

@@ -211,7 +211,8 @@ class ReleaseServiceServicer(object):
 
     def Abort(self, request, context):
         """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
-        back. A repeat finds what the first one did.
+        back, and with it, in one pivot, what went live with it and is not final. A repeat
+        finds what the first one did.
 
         Errors include:
         - NOT_FOUND: there is no such operation.

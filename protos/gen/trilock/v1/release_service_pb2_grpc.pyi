@@ -130,7 +130,8 @@ class ReleaseServiceStub:
         trilock.v1.release_service_pb2.AbortResponse,
     ]
     """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
-    back. A repeat finds what the first one did.
+    back, and with it, in one pivot, what went live with it and is not final. A repeat
+    finds what the first one did.
 
     Errors include:
     - NOT_FOUND: there is no such operation.
@@ -318,7 +319,8 @@ class ReleaseServiceAsyncStub:
         trilock.v1.release_service_pb2.AbortResponse,
     ]
     """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
-    back. A repeat finds what the first one did.
+    back, and with it, in one pivot, what went live with it and is not final. A repeat
+    finds what the first one did.
 
     Errors include:
     - NOT_FOUND: there is no such operation.
@@ -524,7 +526,8 @@ class ReleaseServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[trilock.v1.release_service_pb2.AbortResponse, collections.abc.Awaitable[trilock.v1.release_service_pb2.AbortResponse]]:
         """Abort gives a promotion up: before its pivot it is undone, after it it is rolled
-        back. A repeat finds what the first one did.
+        back, and with it, in one pivot, what went live with it and is not final. A repeat
+        finds what the first one did.
 
         Errors include:
         - NOT_FOUND: there is no such operation.

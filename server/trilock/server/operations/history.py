@@ -9,7 +9,7 @@ from trilock.server.domain.names import AliasRef, BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.operations.records import OPERATIONS, steps_of, to_domain
 from trilock.server.store.lookup import find_rows
-from trilock.server.store.tables import OperationRow, ReleaseRow
+from trilock.server.store.tables import LockRow, OperationRow, ReleaseRow
 
 _ROLLBACK_LOCKS: Final = 7420
 """First half of the key of PostgreSQL's advisory locks on the rollbacks of an alias."""
@@ -44,6 +44,13 @@ _SINCE: Final = _ROLLBACKS.where(
         OPERATIONS.c.pivot_revision > sa.func.coalesce(_BEGUN, 0),
     )
 )
+_LOCKS: Final = LockRow.metadata.tables["lock"]
+_HOLDING: Final = sa.select(OPERATIONS.c.id, OPERATIONS.c.plan).where(
+    _LOCKS.c.scope == sa.bindparam("of_scope"),
+    OPERATIONS.c.id == _LOCKS.c.operation,
+    OPERATIONS.c.kind == OperationKind.ROLL_BACK.value,
+    OPERATIONS.c.state == OperationState.RUNNING.value,
+)
 
 
 def lock_rollbacks(session: Session, alias: AliasRef) -> None:
@@ -70,6 +77,11 @@ def find_rollback(session: Session, alias: AliasRef, *, leaves: ReleaseRef) -> O
     for row in found:
         if any(step["args"].get("expected") == str(leaves) for step in row.plan["steps"]):
             return _get(session, row.id)
+    # One of another alias, whose pivot is to come, may leave it with its own.
+    for row in find_rows(session, _HOLDING, of_scope=str(alias)):
+        others = (one for step in row.plan["steps"] for one in step["args"].get("together", []))
+        if any(one["expected"] == str(leaves) for one in others):
+            return _get(session, row.id)
     return None
 
 
@@ -95,10 +107,15 @@ def find_canary_end(session: Session, alias: AliasRef, *, since_ms: int) -> Oper
     return _get(session, found[0].id) if is_canary else None
 
 
-def restored_bundle(rollback: Operation) -> BundleRef:
-    """Return the bundle that *rollback* makes live again."""
+def restored_bundle(rollback: Operation, *, alias: AliasRef) -> BundleRef:
+    """Return the bundle that *rollback* makes live again on *alias*."""
     (pivot,) = (step for step in rollback.plan.steps if "bundle" in step.args)
-    return BundleRef.parse(pivot.args["bundle"])
+    (bundle,) = (
+        one["bundle"]
+        for one in (pivot.args, *pivot.args.get("together", []))
+        if one["alias"] == str(alias)
+    )
+    return BundleRef.parse(bundle)
 
 
 def _get(session: Session, operation_id: str) -> Operation:

@@ -1,15 +1,24 @@
-"""The operation of an alias that went live with another one's pivot.
+"""The operation of an alias that was switched with another one's pivot.
 
 It has nothing left to do but to be followed: so each alias has an operation of its own
-that converges, is waited for and is superseded like any other.
+that converges, is waited for and is superseded like any other. Which of them one pivot
+switched is told here, whichever of their operations is asked.
 """
 
 import uuid
+from dataclasses import dataclass
 from typing import Final
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
-from trilock.server.domain.operation import Operation, OperationState, Plan, StepState
+from trilock.server.domain.names import AliasName, AliasRef, ModelName, OperationId, ReleaseRef
+from trilock.server.domain.operation import (
+    Operation,
+    OperationKind,
+    OperationState,
+    Plan,
+    StepState,
+)
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.records import end, note
 from trilock.server.planning.planner import PLAN_VERSION
@@ -19,6 +28,44 @@ from trilock.server.store.tables import OperationRow, OperationStepRow
 
 JOINED: Final = "joined"
 """Stands where others have the hash of their request: nobody asked for this one by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switched:
+    """One alias that a pivot switches, and the release that it makes there."""
+
+    alias: AliasRef
+    release: ReleaseRef
+
+
+def switched_together(session: Session, operation: OperationId) -> tuple[Switched, ...]:
+    """Return what the pivot that *operation* has, or came with, switches; the leading one first."""
+    row = session.get_one(OperationRow, operation)
+    if row.request_hash == JOINED:
+        row = session.get_one(OperationRow, row.request_id.partition(":")[0])
+    if row.release is None:
+        return ()
+    model, name = ModelName(row.model), AliasName(row.alias)
+    lead = Switched(alias=AliasRef(model, name), release=ReleaseRef(model, row.release))
+    return (
+        lead,
+        *(
+            Switched(alias=AliasRef.parse(one["alias"]), release=ReleaseRef.parse(one["release"]))
+            for one in row.plan["steps"][-1]["args"].get("together", [])
+        ),
+    )
+
+
+def find_promotion(session: Session, release: ReleaseRef) -> OperationId | None:
+    """Return the operation that made *release* live, if it was a promotion; None if not."""
+    found = session.exec(
+        select(OperationRow.id).where(
+            OperationRow.model == release.model,
+            OperationRow.release == release.number,
+            OperationRow.kind == OperationKind.PROMOTE.value,
+        )
+    ).first()
+    return None if found is None else OperationId(found)
 
 
 def follow(session: Session, plan: Plan, *, of: Operation, live: LiveRow) -> None:

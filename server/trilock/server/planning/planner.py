@@ -127,8 +127,8 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
     """Return the plan that does what *parts* do, with one pivot: that of the first.
 
     Args:
-        parts: Plans of promotions, each of an alias of its own. The operation is the
-            first one's; the others' pivots are part of its pivot.
+        parts: Plans of promotions, or of rollbacks, each of an alias of its own. The
+            operation is the first one's; the others' pivots are part of its pivot.
         releases: The release that was reserved for each; None as long as it only is a plan.
     """
     lead, *others = parts
@@ -145,9 +145,20 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
         }
         for part, release in zip(others, releases[1:], strict=True)
     ]
-    before = [step for part in parts for step in part.steps[:-1]]
+    # What waits for sinks waits as one, however many aliases there are.
+    waits = {"waits_as": pivot.args["epoch"]}
+    before = [
+        replace(step, args={**step.args, **waits}) if step.step == "hand_over_sink" else step
+        for part in parts
+        for step in part.steps[:-1]
+    ]
     gates = [step for step in before if step.step in PROMOTION_GATES]
     names = ", ".join(str(part.alias) for part in parts)
+    go = (
+        "go back together"
+        if lead.kind is OperationKind.ROLL_BACK
+        else "go live together; each is finalized and rolled back by itself"
+    )
     return replace(
         lead,
         id=hashlib.sha256(" ".join(part.id for part in parts).encode()).hexdigest()[:16],
@@ -162,7 +173,7 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
         ),
         warnings=(
             *dict.fromkeys(warning for part in parts for warning in part.warnings),
-            f"{names} go live together; each is finalized and rolled back by itself",
+            f"{names} {go}",
         ),
     )
 

@@ -61,7 +61,12 @@ class ReleaseReads(Service, release_service_pb2_grpc.ReleaseServiceServicer):
             leaves = check.optional("leaves", request.leaves, ReleaseRef.parse)
             check.same_model("leaves", leaves, alias=alias)
         described = await self.threads.quick(
-            describe_rollback, self.runtime, alias=alias, to_bundle=to_bundle, leaves=leaves
+            describe_rollback,
+            self.runtime,
+            alias=alias,
+            to_bundle=to_bundle,
+            leaves=leaves,
+            alone=not request.with_companions,
         )
         planned, target = described.planned, described.planned.target
         return release_service_pb2.PlanRollbackResponse(

@@ -199,6 +199,7 @@ class ReleaseService(ReleaseReads):
             operation=await self._told(aborted.operation),
             rolls_back=aborted.rolls_back,
             already_done=aborted.already_done,
+            aliases=[str(alias) for alias in aborted.aliases],
         )
 
     async def SetFallback(

@@ -45,14 +45,15 @@ def describe_rollback(
     alias: AliasRef,
     to_bundle: BundleRef | None,
     leaves: ReleaseRef | None = None,
+    alone: bool = True,
 ) -> DescribedRollback:
-    """Return what rolling back would do now, and what that means.
+    """Return what rolling back would do now, and what that means, for others if it is *alone*.
 
     Raises:
         NotFoundError: Nothing was ever released there.
         NoSafeTargetError: There is nothing to go back to.
     """
-    planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle, leaves=leaves)
+    planned = plan_roll_back(runtime, alias=alias, to_bundle=to_bundle, leaves=leaves, alone=alone)
     with runtime.database.read() as session:
         before = get_bundle(session, planned.leaves.bundle)
         after = get_bundle(session, planned.target.bundle)

@@ -35,6 +35,7 @@ from trilock.server.store.releases import (
     reserve_release,
 )
 from trilock.server.store.requests import request_hash
+from trilock.server.usecases.companions import companions_that_stay
 from trilock.server.usecases.rollback_target import RollbackTarget, find_target
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
@@ -83,12 +84,15 @@ def plan_roll_back(
     alias: AliasRef,
     to_bundle: BundleRef | None,
     leaves: ReleaseRef | None = None,
+    alone: bool = True,
 ) -> PlannedRollback:
     """Return what rolling back would do now.
 
     While a canary runs, it is the canary that is taken back: the live release was there
     before, and serves on. Who wants that one back, too, names it in *leaves*, or says
     with *to_bundle* where else to go.
+
+    What it means for others is told if it goes back *alone*.
 
     Raises:
         InvalidRequestError: *leaves* is on trial, and *to_bundle* is not what is live.
@@ -106,13 +110,18 @@ def plan_roll_back(
             )
         left = get_release(session, live.release)
         around = surroundings(runtime, session, alias)
+        stays = companions_that_stay(session, live.release) if alone else []
     target = find_target(runtime, live, to_bundle=to_bundle)
     plan = plan_rollback(
         around,
         live=live,
         bundle=target.bundle,
         restores=target.release,
-        warnings=(*target.warnings, *_shared_warnings(runtime, alias, target.bundle)),
+        warnings=(
+            *target.warnings,
+            *stays,
+            *(_shared_warnings(runtime, alias, target.bundle) if alone else []),
+        ),
     )
     return PlannedRollback(plan=plan, leaves=left, target=target)
 
@@ -274,7 +283,7 @@ def _already_done(
     """Return the operation of the rollback that did, or does, what is asked; None for none."""
     live = require_live(session, alias)
     done = find_rollback(session, alias, leaves=leaves)
-    if done is not None and to_bundle in {None, restored_bundle(done)}:
+    if done is not None and to_bundle in {None, restored_bundle(done, alias=alias)}:
         return done
     if leaves not in {live.release, *live.trials}:
         raise StaleEtagError(resource=str(alias), expected=str(leaves), found=str(live.release))
@@ -282,7 +291,7 @@ def _already_done(
         raise BusyError(
             scope=str(alias),
             operation=done.name,
-            doing=f"rolls it back to {restored_bundle(done)}, not to {to_bundle}",
+            doing=f"rolls it back to {restored_bundle(done, alias=alias)}, not to {to_bundle}",
         )
     release = get_release(session, leaves)
     if to_bundle is None and leaves == live.release:

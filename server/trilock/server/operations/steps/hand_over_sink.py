@@ -31,7 +31,10 @@ _REMEMBERED: Final = 100
 
 
 class HandOverSink:
-    """Implements Step. Args: sink, closes, epoch. Its value is "open" or "settled"."""
+    """Implements Step. Args: sink, closes, epoch. Its value is "open" or "settled".
+
+    With `waits_as` it is one of several rollbacks with one pivot, which wait as that epoch.
+    """
 
     name: ClassVar[str] = "hand_over_sink"
     timeout: ClassVar[float] = 5.0
@@ -50,7 +53,7 @@ class HandOverSink:
     def look(self, args: Json) -> JsonValue:
         """Return whether the fence still lets writers of the left release in."""
         sink, database = sink_of(args, self._database, self._connections)
-        with self._patience.of(args["epoch"], sink.connection, looking=True):
+        with self._patience.of(args.get("waits_as", args["epoch"]), sink.connection, looking=True):
             left = database.state(sink, epoch=args["closes"])
             new = database.state(sink, epoch=args["epoch"])
         # A sink registered after the left release began has no fence for it.
@@ -65,7 +68,7 @@ class HandOverSink:
     def apply(self, args: Json, *, before: JsonValue) -> JsonValue:
         """Close the one epoch, then open the other."""
         sink, database = sink_of(args, self._database, self._connections)
-        with self._patience.of(args["epoch"], sink.connection):
+        with self._patience.of(args.get("waits_as", args["epoch"]), sink.connection):
             database.close(sink, epoch=args["closes"])
             database.open_direct(sink, epoch=args["epoch"])
         return "fenced"

@@ -19,7 +19,7 @@ class SwitchLive:
     Args: alias, bundle, kind, expected, target, restores, epoch, feature_project (in place only).
 
     With `together`, a list of the same with `release`, `converges`, `plan` and `title`,
-    promotions of other aliases go live in the same transaction.
+    other aliases are switched in the same transaction: promotions all of them, or rollbacks.
     """
 
     name: ClassVar[str] = "switch_live"
@@ -35,7 +35,6 @@ class SwitchLive:
         if operation.release is None:
             raise ValueError(f"{operation.name} has no release reserved")
         kind = ReleaseKind(args["kind"])
-        left = _ref(args["expected"])
         others = args.get("together", [])
         if others:
             # All rows before the first revision: the order in which everybody takes them.
@@ -44,25 +43,17 @@ class SwitchLive:
         for other in others:
             release = ReleaseRef.parse(other["release"])
             joined = _go_live(session, operation, other, release=release)
-            forbid_held(session, joined.bundle, alias=joined.alias)
+            if kind is ReleaseKind.PROMOTION:
+                forbid_held(session, joined.bundle, alias=joined.alias)
+            else:
+                _hold(session, operation, _ref(other["expected"]), serves=joined)
             follow(session, _joined_plan(operation, other, joined), of=operation, live=joined)
         if kind is ReleaseKind.PROMOTION:
             # Asked once the revision is allotted: pivots queue there, so a hold that
             # another alias's rollback records is seen, however close the race.
             forbid_held(session, live.bundle, alias=live.alias)
-        if kind is ReleaseKind.ROLLBACK and left is not None:
-            bad = get_release(session, left).bundle
-            # Going back twice can return to the very bundle that was left: no hold then.
-            if bad != live.bundle:
-                why = operation.cause.reason or "no reason given"
-                put_hold(
-                    session,
-                    bad,
-                    cause=Cause(
-                        principal=operation.cause.principal,
-                        reason=f"rolled back from {left}: {why}",
-                    ),
-                )
+        else:
+            _hold(session, operation, _ref(args["expected"]), serves=live)
         return {"revision": live.revision}
 
     def undo(
@@ -84,6 +75,24 @@ def _go_live(session: Session, operation: Operation, args: Json, *, release: Rel
         expected=_ref(args["expected"]),
         feature_project=args.get("feature_project", ""),
     )
+
+
+def _hold(
+    session: Session, operation: Operation, left: ReleaseRef | None, *, serves: LiveRow
+) -> None:
+    """Put the bundle of the release that a rollback left on hold."""
+    if left is None:
+        return
+    bad = get_release(session, left).bundle
+    # Going back twice can return to the very bundle that was left: no hold then.
+    if bad != serves.bundle:
+        cause = operation.cause
+        why = cause.reason or "no reason given"
+        put_hold(
+            session,
+            bad,
+            cause=Cause(principal=cause.principal, reason=f"rolled back from {left}: {why}"),
+        )
 
 
 def _joined_plan(operation: Operation, args: Json, live: LiveRow) -> Plan:
