@@ -11,6 +11,7 @@ from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.records import database_now
 from trilock.server.store.clock import db_now_ms
+from trilock.server.store.plane_states import plane_scope
 from trilock.server.store.releases import require_live
 from trilock.server.store.tables import LeaseRow, LiveTable, OperationRow, PlaneStateRow
 
@@ -43,11 +44,6 @@ class Behind:
         """Return how far the plane *name* is; one never driven is due."""
         free = plane_scope(self.live.alias, name) not in self.held
         return self.planes.get(name, Plane(agrees=False, due=free, attempts=0))
-
-
-def plane_scope(alias: AliasRef, plane: str) -> str:
-    """Return the scope of the lease on one plane of *alias*."""
-    return f"{alias}/planes/{plane}"
 
 
 def aliases_behind(session: Session, *, everything: bool) -> list[Behind]:

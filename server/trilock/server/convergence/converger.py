@@ -17,7 +17,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from trilock.server.convergence.backlog import Behind, aliases_behind, plane_scope
+from trilock.server.convergence.backlog import Behind, aliases_behind
 from trilock.server.convergence.following import Following, OnConverged
 from trilock.server.convergence.projection import Projection
 from trilock.server.domain.errors import TrilockError, UnavailableError
@@ -26,7 +26,7 @@ from trilock.server.domain.release import LiveRow, ReleaseState
 from trilock.server.operations.journal import Journal
 from trilock.server.operations.step import Checkpoint, describe
 from trilock.server.store.database import Database
-from trilock.server.store.plane_states import get_demand
+from trilock.server.store.plane_states import get_demand, plane_scope
 from trilock.server.store.releases import require_live
 from trilock.server.workers.backoff import Backoff, backoff
 from trilock.server.workers.lease import TTL, FencedError, Lease, Leases

@@ -21,6 +21,11 @@ _REWRITE: Final = -1
 """`converged_revision` of a plane that is behind, and of one that is written in any case."""
 
 
+def plane_scope(alias: AliasRef, plane: str) -> str:
+    """Return the scope of the lease on one plane of *alias*."""
+    return f"{alias}/planes/{plane}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneState:
     """What was seen when one plane was last looked at."""

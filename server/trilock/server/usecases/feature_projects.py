@@ -6,7 +6,6 @@ from functools import partial
 
 from sqlmodel import Session
 
-from trilock.server.convergence.filling import filling, since_last
 from trilock.server.convergence.projections.feature_mirror import FeatureMirror
 from trilock.server.domain.bundle import FeatureSchema
 from trilock.server.domain.errors import (
@@ -18,6 +17,7 @@ from trilock.server.domain.errors import (
 from trilock.server.domain.names import BundleRef, ModelName, ReleaseRef
 from trilock.server.domain.ports import ViewState, Window
 from trilock.server.domain.release import LiveRow
+from trilock.server.features.filling import filling, since_last
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.fallbacks import get_fallback
 from trilock.server.store.plane_states import set_behind

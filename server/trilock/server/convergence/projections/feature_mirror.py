@@ -6,14 +6,14 @@ only one that is fed, and the live schema's tables are swapped in.
 
 from typing import ClassVar
 
-from trilock.server.convergence.projections.in_place import (
+from trilock.server.domain.bundle import FeatureSchema
+from trilock.server.domain.ports import Connections, Planes
+from trilock.server.domain.release import LiveRow
+from trilock.server.features.in_place import (
     observe_in_place,
     swap_in_place,
     wanted_in_place,
 )
-from trilock.server.domain.bundle import FeatureSchema
-from trilock.server.domain.ports import Connections, Planes
-from trilock.server.domain.release import LiveRow
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
 

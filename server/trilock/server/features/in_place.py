@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from trilock.server.convergence.filling import filling, is_being_filled, since_last
 from trilock.server.domain.bundle import FeatureCapture, FeatureSchema
 from trilock.server.domain.errors import NotReadyError, UnavailableError
 from trilock.server.domain.names import ModelName
 from trilock.server.domain.ports import Comparison, Planes, Window
+from trilock.server.features.filling import filling, is_being_filled, since_last
 from trilock.server.planning.feature_window import default_window
 from trilock.server.store.database import Database
 from trilock.server.store.feature_needs import bundled_schemas
