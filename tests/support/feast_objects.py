@@ -1,6 +1,6 @@
 """The definitions of a small feature store as JSON, for MemoryFeatureStore.
 
-The same two variants of one service that feast_repo has in Python.
+The same three variants of one service that feast_repo has in Python.
 """
 
 from typing import Final
@@ -8,7 +8,12 @@ from typing import Final
 from trilock.compat import RawObject
 
 SCALES: Final = {"celsius": 1.0, "scaled": 100.0}
-"""By variant: what its source's values are multiplied with."""
+"""By source: what its values are multiplied with."""
+
+
+def source_of(variant: str) -> str:
+    """Return the source that *variant* reads. `wider` is `celsius` with one feature more."""
+    return "celsius" if variant == "wider" else variant
 
 
 def feast_objects(variant: str) -> list[RawObject]:
@@ -17,11 +22,11 @@ def feast_objects(variant: str) -> list[RawObject]:
         "name": "weather_source",
         "type": 1,
         "timestamp_field": "event_timestamp",
-        "file_options": {"uri": f"data/{variant}.parquet"},
+        "file_options": {"uri": f"data/{source_of(variant)}.parquet"},
     }
     trip = {"name": "trip", "type": 7}
     features = [{"name": "temp", "value_type": 5}]
-    if variant == "scaled":
+    if variant in {"scaled", "wider"}:
         features.append({"name": "humidity", "value_type": 5})
     weather = {
         "name": "weather",

@@ -1,8 +1,8 @@
 """A real Feast repository on disk, and what its users do with it.
 
-Two variants of one service: `celsius`, and `scaled`, which reads another file
-and has one feature more. Both write and serve `temp`; `scaled` is a hundred
-times as much, so that nobody can mistake one for the other.
+Three variants of one service: `celsius`; `wider`, which has one feature more; and
+`scaled`, which has that, too, and reads another file. All write and serve `temp`; `scaled`
+is a hundred times as much, so that nobody can mistake one for the other.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from tests.support import children
-from tests.support.feast_objects import SCALES
+from tests.support.feast_objects import SCALES, source_of
 from trilock.server.domain.errors import PreconditionError
 from trilock.server.planes.feast.feature_store import FeastFeatureStore
 from trilock.server.planes.feast.process import Message, Worker
@@ -53,7 +53,7 @@ from feast.types import Float64, String
 origin = Entity(name="origin", join_keys=["origin"], value_type=ValueType.STRING)
 weather_source = FileSource(
     name="weather_source",
-    path="data/{variant}.parquet",
+    path="data/{source}.parquet",
     timestamp_field="event_timestamp",
     created_timestamp_column="created",
 )
@@ -88,15 +88,14 @@ delay = FeatureService(name="delay", features=[weather, derived])
 places = FeatureService(name="places", features=[airports])
 """
 
-_FIELDS: Final = {
-    "celsius": 'Field(name="temp", dtype=Float64)',
-    "scaled": 'Field(name="temp", dtype=Float64), Field(name="humidity", dtype=Float64)',
-}
+_TEMP: Final = 'Field(name="temp", dtype=Float64)'
+_BOTH: Final = f'{_TEMP}, Field(name="humidity", dtype=Float64)'
+_FIELDS: Final = {"celsius": _TEMP, "scaled": _BOTH, "wider": _BOTH}
 
 
 def features_py(variant: str) -> str:
     """Return the repository's Python."""
-    return _COMMON.format(variant=variant, fields=_FIELDS[variant])
+    return _COMMON.format(source=source_of(variant), fields=_FIELDS[variant])
 
 
 @cache

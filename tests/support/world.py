@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlmodel import SQLModel, update
 
-from tests.support.feast_objects import feast_objects
+from tests.support.feast_objects import feast_objects, source_of
 from tests.support.values import ALIAS, MODEL, NOON
 from trilock.client.sinks import SinkWriter
 from trilock.server.convergence.catalog import Projections
@@ -51,6 +51,11 @@ from trilock.server.workers.lease import TTL
 WINDOW: Final = Window(start=NOON - timedelta(days=1), end=NOON + timedelta(days=1))
 SINK: Final = SinkRef(MODEL, "predictions")
 INPUTS: Final = '[{"type": "double", "name": "temp", "required": true}]'
+WIDER_INPUTS: Final = (
+    '[{"type": "double", "name": "temp", "required": true},'
+    ' {"type": "double", "name": "humidity", "required": true}]'
+)
+"""Of a model that reads the feature that `wider` adds."""
 OUTPUTS: Final = '[{"type": "double", "name": "delay", "required": true}]'
 ANN: Final = "ann"
 
@@ -188,7 +193,7 @@ class World:
         self.features.commit(revision, folder="feature_repo", objects=feast_objects(variant))
         for hour, temperature in ((0, 20.0), (1, 21.0)):
             self.features.observe(
-                f"data/{variant}.parquet",
+                f"data/{source_of(variant)}.parquet",
                 entity="JFK",
                 at=NOON + timedelta(hours=hour),
                 values={"temp": temperature, "humidity": 0.5},

@@ -42,6 +42,7 @@ from trilock.compat.policy import Mode, NullPolicy, Policy
 from trilock.compat.raw import RawObject
 from trilock.compat.report import Category, Finding, Report, Severity, Verdict, Waived, Waiver
 from trilock.compat.rule import Rule
+from trilock.compat.sharing import reading_on
 from trilock.compat.signature import Signature
 from trilock.compat.subject import Consumer, Lineage, Predecessor, SharedState, Subject
 
@@ -94,6 +95,7 @@ __all__ = [
     "parse_baseline",
     "parse_features",
     "parse_signature",
+    "reading_on",
     "service_readers",
     "signature_form",
 ]

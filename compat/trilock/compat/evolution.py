@@ -110,9 +110,9 @@ def changed_meanings(
     before: FeatureSet, now: FeatureSet, *, policy: Policy
 ) -> Iterator[MeaningChange]:
     """Yield every feature that *before* and *now* both have, made differently."""
-    old = {_column(feature, policy=policy): feature for feature in before.features}
+    old = {column_name(feature, policy=policy): feature for feature in before.features}
     for feature in now.features:
-        column = _column(feature, policy=policy)
+        column = column_name(feature, policy=policy)
         was = old.get(column)
         if was is None or was.type != feature.type or was.semantics == feature.semantics:
             continue
@@ -125,7 +125,8 @@ def changed_meanings(
         yield MeaningChange(column=column, ref=feature.ref, what=what)
 
 
-def _column(feature: Feature, *, policy: Policy) -> str:
+def column_name(feature: Feature, *, policy: Policy) -> str:
+    """Return the name of the column in which *feature* is handed to a model."""
     return f"{feature.view}__{feature.name}" if policy.full_feature_names else feature.name
 
 

@@ -3,17 +3,22 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.support.values import ALIAS, NOON, bundle, bundle_ref, live_row, release, sink
 from trilock.server.domain.ports import Window
+from trilock.server.planning.middle import Way
 from trilock.server.planning.planner import (
     Surroundings,
     plan_finalize,
     plan_promotion,
     plan_rollback,
+    plan_together,
 )
 
 WINDOW = Window(start=NOON, end=NOON + timedelta(days=1))
 EMPTY = Surroundings(alias=ALIAS, live=None, sinks=(), planes=("model_alias",))
+BEHIND = "in place: from the switch until delay has followed, the new model reads the old features"
 LIVE = Surroundings(alias=ALIAS, live=live_row(), sinks=(sink(),), planes=("sinks", "model_alias"))
 
 
@@ -168,4 +173,89 @@ def test_finalize_looks_at_the_sinks_and_then_begins() -> None:
         "sink_as_registered",
         "fleet_accepts",
         "begin_finalize",
+    ]
+
+
+IN_PLACE = replace(LIVE, feature_project="delay")
+
+
+@pytest.mark.parametrize(
+    ("way", "before_the_gates", "warnings"),
+    [
+        (None, [], ()),
+        (Way.MODEL_FIRST, [], (BEHIND,)),
+        (Way.WINDOW, [], (BEHIND,)),
+        (
+            Way.FEATURES_FIRST,
+            [
+                (
+                    "lead_features",
+                    {
+                        "alias": "models/delay/aliases/production",
+                        "bundle": "models/delay/bundles/2",
+                    },
+                ),
+                (
+                    "swap_features",
+                    {
+                        "alias": "models/delay/aliases/production",
+                        "bundle": "models/delay/bundles/2",
+                        "project": "delay",
+                    },
+                ),
+            ],
+            (),
+        ),
+    ],
+)
+def test_in_place_features_go_before_the_switch_or_after_it(
+    way: Way | None, before_the_gates: list[object], warnings: tuple[str, ...]
+) -> None:
+    plan = plan_promotion(
+        IN_PLACE, bundle=bundle(2), window=WINDOW, window_is_default=False, way=way
+    )
+
+    steps = [step.step for step in plan.steps]
+    filled, gates = steps.index("verify_features") + 1, steps.index("not_held")
+    assert [(step.step, step.args) for step in plan.steps[filled:gates]] == before_the_gates
+    assert steps[gates:] == ["not_held", "no_foreign_edit", "bundle_fits", "switch_live"]
+    assert plan.warnings == warnings
+
+
+def test_each_way_is_another_plan() -> None:
+    ids = {
+        plan_promotion(
+            IN_PLACE, bundle=bundle(2), window=WINDOW, window_is_default=False, way=way
+        ).id
+        for way in (None, *Way)
+    }
+
+    assert len(ids) == 4
+
+
+def test_of_several_features_lead_once_everything_else_is_there() -> None:
+    parts = [
+        plan_promotion(
+            replace(EMPTY, feature_project=project),
+            bundle=bundle(2),
+            window=WINDOW,
+            window_is_default=False,
+            way=Way.FEATURES_FIRST,
+        )
+        for project in ("one", "two")
+    ]
+
+    plan = plan_together(parts, releases=[None, None])
+
+    filled = ["deploy_features", "fill_features", "verify_features"]
+    led = ["lead_features", "swap_features"]
+    gates = ["not_held", "no_foreign_edit", "bundle_fits"]
+    assert [step.step for step in plan.steps] == [
+        *filled,
+        *filled,
+        *led,
+        *led,
+        *gates,
+        *gates,
+        "switch_live",
     ]

@@ -49,7 +49,7 @@ def test_features_that_are_made_otherwise_need_a_window_that_somebody_accepts(
     assert isinstance(planned.refusal, WindowNotAcceptedError)
     with pytest.raises(
         WindowNotAcceptedError,
-        match=r"is made otherwise than .*; no order is compatible throughout",
+        match=r"weather:temp would be made in another way: .*; no order is compatible throughout",
     ):
         w.promote(other, accept_window="")
     assert str(w.live().bundle) == "models/delay/bundles/1"

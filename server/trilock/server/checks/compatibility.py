@@ -23,6 +23,7 @@ from trilock.compat import (
     check,
     parse_features,
     parse_signature,
+    reading_on,
 )
 from trilock.server.checks.sharing import (
     consumers,
@@ -150,6 +151,20 @@ class Judge:
         return tuple(
             finding.message for finding in report.findings if finding.severity is Severity.ERROR
         )
+
+    def reads_on(self, bundle: Bundle, *, alias: AliasRef, features_of: Bundle) -> tuple[str, ...]:
+        """Return why *bundle* would not read what it was recorded with from others' features.
+
+        Args:
+            bundle: Whose model reads.
+            alias: Where it is, or would be, live.
+            features_of: Whose features it would read.
+        """
+        with self._database.read() as session:
+            policy = policy_with_waivers(session, alias)
+        reader = self._subject(_recorded(bundle), alias=alias, sinks=())
+        other = self._subject(_recorded(features_of), alias=alias, sinks=())
+        return tuple(reading_on(reader, after=other.features, policy=policy))
 
     def require_promotable(
         self, *, alias: AliasRef, bundle: BundleRef, together: Together = ALONE

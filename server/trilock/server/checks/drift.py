@@ -27,6 +27,7 @@ from trilock.server.domain.release import LiveRow
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
 from trilock.server.store.holds import list_holds
+from trilock.server.store.leading import held_in_place
 from trilock.server.store.plane_states import list_plane_states
 from trilock.server.store.releases import get_release
 
@@ -68,6 +69,8 @@ class _Looking:
     held: tuple[Bundle, ...]
     converged: frozenset[str]
     mirrored: bool
+    led: bool
+    """Whether an operation has the mirror hold other features, in place, before its pivot."""
 
 
 class DriftCheck:
@@ -92,6 +95,8 @@ class DriftCheck:
         for plane, resource, compare in self._comparisons(looking):
             # What is driven right now is the converger's, and no news.
             driven = plane != FEATURE_PROJECTS and plane not in looking.converged
+            # So is what an operation leads with, in place.
+            driven = driven or (plane == FEATURE_MIRROR and looking.led)
             try:
                 deviation = None if driven else compare()
             except TrilockError as error:
@@ -123,6 +128,7 @@ class DriftCheck:
                 if isinstance(hold.resource, BundleRef)
             )
             states = list_plane_states(session, live)
+            led = held_in_place(session, live) != live.bundle
         return _Looking(
             live=live,
             planes=planes,
@@ -131,6 +137,7 @@ class DriftCheck:
             held=held,
             converged=frozenset(state.plane for state in states if state.converged),
             mirrored=self._connections.has_mirror(live.alias),
+            led=led,
         )
 
     def _comparisons(

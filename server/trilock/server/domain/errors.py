@@ -31,6 +31,7 @@ TrilockError
 │   └── PermissionDeniedError
 ├── RevisionCompactedError
 └── UnavailableError         try again, nothing was changed
+    └── WaitingError
 
 `reason` is public API (error_reason.proto has the list); renaming one is a
 breaking change. `metadata` holds every value that appears in the message.
@@ -293,17 +294,11 @@ class WindowNotAcceptedError(PreconditionError):
 
     reason = "WINDOW_NOT_ACCEPTED"
 
-    def __init__(
-        self, *, alias: str, model: str, features: str, why: str, features_first: bool
-    ) -> None:
-        hint = (
-            "promote it with --only features first: that order is compatible"
-            if features_first
-            else "no order is compatible throughout; --accept-window WHY accepts it"
-        )
+    def __init__(self, *, alias: str, model: str, features: str, why: str) -> None:
         super().__init__(
-            f"from the switch until the features have followed, readers of {alias} would be "
-            f"served the model of {model} on the features of {features}: {why}; {hint}",
+            f"in between, readers of {alias} would be served the model of {model} on the "
+            f"features of {features}: {why}; no order is compatible throughout; "
+            "--accept-window WHY accepts it",
             alias=alias,
             model=model,
             features=features,
@@ -403,3 +398,7 @@ class UnavailableError(TrilockError):
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
+
+
+class WaitingError(UnavailableError):
+    """What has to end first is under way. To ask again is no failed attempt."""

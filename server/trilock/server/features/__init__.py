@@ -1,1 +1,1 @@
-"""What is done to feature projects before a pivot and after it alike: feeding, swapping in place."""
+"""What is done to feature projects before a pivot and after it alike: fed, and swapped."""

@@ -10,12 +10,13 @@ the project agrees with the live row. Feeding it again asks for that anew.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from trilock.server.domain.bundle import FeatureCapture, FeatureSchema
-from trilock.server.domain.errors import NotReadyError, UnavailableError
+from trilock.server.domain.errors import NotReadyError, WaitingError
 from trilock.server.domain.names import ModelName
-from trilock.server.domain.ports import Comparison, Planes, Window
+from trilock.server.domain.ports import Comparison, Planes, Progress, Window
 from trilock.server.features.filling import filling, is_being_filled, since_last
 from trilock.server.planning.feature_window import default_window
 from trilock.server.store.database import Database
@@ -49,15 +50,25 @@ def observe_in_place(planes: Planes, schema: FeatureSchema, *, project: str) -> 
 
 
 def swap_in_place(
-    database: Database, planes: Planes, schema: FeatureSchema, *, model: ModelName, project: str
+    database: Database,
+    planes: Planes,
+    schema: FeatureSchema,
+    *,
+    model: ModelName,
+    project: str,
+    tell: Progress = lambda _: None,
 ) -> None:
     """Make *project* serve *schema*, and see that it does.
 
+    *tell* is told how far it is, and may raise to stop it.
+
     Raises:
-        UnavailableError: A job begun under the old definition has not ended.
-        NotReadyError: Its values are not those of its sources.
+        WaitingError: A job begun under the old definition has not ended, the project is
+            being fed, or readers have not followed.
+        NotReadyError: Its values are not those of its sources, or readers have to be restarted.
     """
     features, capture = planes.features, schema.capture
+    feed = partial(_feed, planes, capture, project=project, tell=tell)
     state = features.in_place(capture, project=project)
     defined = features.definition(capture, project=project) == capture.definition_digest
     if state is None or state.holds != schema.project or not state.settled or not defined:
@@ -66,27 +77,27 @@ def swap_in_place(
         )
         leaves = _schema_in(database, known, model=model)
         features.swap(capture, source=schema.project, project=project, leaves=leaves)
+        tell(f"{project} holds {schema.ref}, which has yet to be compared with its sources")
         state = features.in_place(capture, project=project)
     assert state is not None, "something was just swapped in"  # noqa: S101 - for the type
     if state.waiting and datetime.now(UTC) < state.swapped + _PATIENCE:
-        raise UnavailableError(
+        raise WaitingError(
             f"{project} serves {schema.ref}; a job begun before still feeds "
             f"{', '.join(state.busy)}: it is compared with its sources when that has ended"
         )
     with database.read() as session:
         if is_being_filled(session, project):
-            raise UnavailableError(f"{project} is being fed: it is compared afterwards")
+            raise WaitingError(f"{project} is being fed: it is compared afterwards")
     with filling(database, project):
         features.distrust(capture, project=project)
         window = _whole(planes, capture, project=project)
         if state.busy:
-            _feed(planes, capture, project=project, window=window, resume=False)
+            feed(window, resume=False)
         else:
-            since = since_last(features, capture, project=project)
-            _feed(planes, capture, project=project, window=since, resume=True)
+            feed(since_last(features, capture, project=project), resume=True)
         if _told(_compare(planes, capture, project=project, window=window)):
             # Rows that came late, or what a job left behind that nobody knew of.
-            _feed(planes, capture, project=project, window=window, resume=False)
+            feed(window, resume=False)
         compared = _compare(planes, capture, project=project, window=window)
         if problems := _told(compared):
             raise NotReadyError(resource=f"Feast project {project}", problems=problems)
@@ -102,18 +113,24 @@ def _require_readers(planes: Planes, compared: Sequence[Comparison], *, since: d
             resource="what readers read", problems=[f"{told}; it has to be restarted"]
         )
     if told:
-        raise UnavailableError(told)
+        raise WaitingError(told)
 
 
 def _feed(
-    planes: Planes, capture: FeatureCapture, *, project: str, window: Window, resume: bool
+    planes: Planes,
+    capture: FeatureCapture,
+    window: Window,
+    *,
+    project: str,
+    resume: bool,
+    tell: Progress,
 ) -> None:
     # In one go: readers read this very table, and must not see it run through old times.
     planes.features.fill(
         capture,
         project=project,
         window=window,
-        progress=lambda _: None,
+        progress=tell,
         bounds=replace(planes.filling.bounds, chunk=_ONE_GO),
         resume=resume,
     )

@@ -14,9 +14,11 @@ from trilock.server.operations.steps.deploy_features import DeployFeatures
 from trilock.server.operations.steps.end_trial import EndTrial
 from trilock.server.operations.steps.fill_features import FillFeatures
 from trilock.server.operations.steps.hand_over_sink import HandOverSink
+from trilock.server.operations.steps.lead_features import LeadFeatures
 from trilock.server.operations.steps.prepare_sink import PrepareSink
 from trilock.server.operations.steps.set_share import SetShare
 from trilock.server.operations.steps.start_trial import StartTrial
+from trilock.server.operations.steps.swap_features import SwapFeatures
 from trilock.server.operations.steps.switch_live import SwitchLive
 from trilock.server.operations.steps.verify_features import VerifyFeatures
 from trilock.server.store.database import Database
@@ -29,6 +31,8 @@ def steps(database: Database, connections: Connections) -> Mapping[str, Part]:
         DeployFeatures(database, connections),
         FillFeatures(database, connections),
         VerifyFeatures(database, connections),
+        LeadFeatures(),
+        SwapFeatures(database, connections),
         SwitchLive(),
         StartTrial(),
         SetShare(),

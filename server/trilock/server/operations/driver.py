@@ -12,7 +12,8 @@
 4. The gates of a plan are asked in the turn of its pivot, right before its
    transaction: what they said in an earlier turn, or life, is worth nothing.
 5. Every write names the lease's epoch; who lost the lease writes nothing.
-6. A retry is a row (not before) and a freed lease, never a sleep.
+6. A retry is a row (not before) and a freed lease, never a sleep. What only waits for
+   something that is under way is no failed attempt, however often it is tried.
 7. The decision to turn back is durable before the first thing is undone.
 8. A rollback goes on: what fails before its pivot is noted and passed over, the
    pivot is tried until it is through. Back it turns only when it is told to, or
@@ -34,6 +35,7 @@ from trilock.server.domain.errors import (
     StaleEtagError,
     TrilockError,
     UnavailableError,
+    WaitingError,
 )
 from trilock.server.domain.operation import (
     Json,
@@ -63,6 +65,9 @@ ATTEMPTS: Final = 5
 """How often a step is begun before its operation turns back."""
 
 _LEFT_SECONDS: Final = 30
+
+_WAITS: Final = 3
+"""As after so many attempts a step is tried again that waits for what is under way."""
 
 _log = logging.getLogger(__name__)
 
@@ -311,6 +316,10 @@ class Driver:
     def _fail(self, now: Reading, entry: Entry, error: Exception) -> bool:
         reason, message = describe(error)
         attempts = entry.attempts + 1
+        if isinstance(error, WaitingError) and not _is_rollback(now):
+            goes_on = self._ledger.waits(entry, message=message, wait=self._backoff(_WAITS))
+            self._at(f"{entry.step}:waits")
+            return goes_on
         if not _is_rollback(now):
             hopeless = not isinstance(error, TRANSIENT) or attempts >= self._attempts
         elif _is_last_resort(now, self._steps.get(entry.step)):

@@ -234,6 +234,26 @@ class Ledger:
             self._park(session, row, seconds=wait)
             return False
 
+    def waits(self, entry: Entry, *, message: str, wait: float) -> bool:
+        """Write for what a step waits, which is no failed attempt; return whether it goes back.
+
+        Args:
+            entry: The step.
+            message: What to tell people; the same again is no news.
+            wait: Seconds until it is tried again.
+        """
+        with self._write() as (session, row):
+            known = session.get(OperationStepRow, (self._id, entry.position))
+            if known is None or known.error != message:
+                self._note(session, "waits", step=entry.step, message=message)
+            self._set(session, entry, attempts=entry.attempts, error=message)
+            tell(session, self._id)
+            if _told_to_turn_back(session, row):
+                self._turn_back(session, row)
+                return True
+            self._park(session, row, seconds=wait)
+            return False
+
     def passed_over(self, entry: Entry, *, reason: str, message: str) -> None:
         """Write that a step failed and is done for all that: others do later what it did not."""
         with self._leases.fenced(self._lease) as session:

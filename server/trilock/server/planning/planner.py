@@ -2,8 +2,9 @@
 
 Side by side there is no middle state: every feature schema has a Feast project
 of its own, so the pivot, one transaction on one row, switches model, features,
-sinks and serving config at once. What comes before it can be taken back; what
-comes after it only follows. Gates stand right before it: they change nothing, and
+sinks and serving config at once. In place the features follow the pivot, or go before
+it: whichever leaves readers with what goes together. What comes before the pivot can be
+taken back; what comes after it only follows. Gates stand right before it: they change nothing, and
 are asked when it is its turn (I2). The planner looks at nothing: what it is given is
 all it knows, so equal worlds give equal plans.
 """
@@ -21,6 +22,7 @@ from trilock.server.domain.operation import Json, OperationKind, Plan, PlannedSt
 from trilock.server.domain.ports import Window
 from trilock.server.domain.release import ALONE, NO_RELEASE_ETAG, LiveRow, Release, Together
 from trilock.server.domain.sink import Sink
+from trilock.server.planning.middle import Way
 
 PLAN_VERSION: Final = 1
 """Version of the steps' arguments. A server drives only plans of a version it knows."""
@@ -60,6 +62,7 @@ def plan_promotion(
     window_is_default: bool,
     together: Together = ALONE,
     trial: Trial | None = None,
+    way: Way | None = None,
 ) -> Plan:
     """Return the plan that makes *bundle* live, or puts it on trial beside what is live.
 
@@ -71,6 +74,7 @@ def plan_promotion(
             clock, and is no part of what was reviewed.
         together: What goes live with the same pivot, elsewhere.
         trial: As what it is tried beside what is live; None to make it live.
+        way: In which order model and features change, in place; None if only one does.
     """
     project = bundle.feature_schema.project
     filling = {
@@ -104,6 +108,7 @@ def plan_promotion(
             args=filling,
             title=f"compare {project} with its sources",
         ),
+        *(_leading(around, bundle) if way is Way.FEATURES_FIRST and trial is None else ()),
         *promotion_gates(around.alias, bundle.ref, together=together),
         _promotion(around, bundle.ref) if trial is None else _trial(around, bundle.ref, trial),
     ]
@@ -113,14 +118,14 @@ def plan_promotion(
         for sink in around.sinks
         if not sink.undoable
     ]
-    if around.feature_project and around.live is not None:
+    if way in {Way.MODEL_FIRST, Way.WINDOW}:
         warnings.append(
             f"in place: from the switch until {around.feature_project} has followed, the new model "
             "reads the old features"
         )
     if around.live is None and trial is None:
         warnings.append("it is the first release here: there is nothing to roll back to")
-    return _plan(OperationKind.PROMOTE, around, steps, warnings)
+    return _plan(OperationKind.PROMOTE, around, steps, warnings, way=way)
 
 
 def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None]) -> Plan:
@@ -152,6 +157,7 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
         for part in parts
         for step in part.steps[:-1]
     ]
+    leading = [step for step in before if step.step in LEADING]
     gates = [step for step in before if step.step in PROMOTION_GATES]
     names = ", ".join(str(part.alias) for part in parts)
     go = (
@@ -163,7 +169,9 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
         lead,
         id=hashlib.sha256(" ".join(part.id for part in parts).encode()).hexdigest()[:16],
         steps=(
-            *(step for step in before if step.step not in PROMOTION_GATES),
+            *(step for step in before if step.step not in LEADING | PROMOTION_GATES),
+            # Readers read them: not before everything else is there.
+            *leading,
             *gates,
             replace(
                 pivot,
@@ -180,6 +188,27 @@ def plan_together(parts: Sequence[Plan], *, releases: Sequence[ReleaseRef | None
 
 PROMOTION_GATES: Final = frozenset({"not_held", "no_foreign_edit", "bundle_fits"})
 """Names of what `promotion_gates` asks."""
+
+
+LEADING: Final = frozenset({"lead_features", "swap_features"})
+"""Names of the steps by which features go before the pivot, in place."""
+
+
+def _leading(around: Surroundings, bundle: Bundle) -> tuple[PlannedStep, ...]:
+    args = {"alias": str(around.alias), "bundle": str(bundle.ref)}
+    project, schema = around.feature_project, bundle.feature_schema.ref
+    return (
+        PlannedStep(
+            step="lead_features",
+            args=args,
+            title=f"have {project} hold {schema}, before the switch",
+        ),
+        PlannedStep(
+            step="swap_features",
+            args={**args, "project": project},
+            title=f"swap {schema} into {project}, and compare it with its sources",
+        ),
+    )
 
 
 def _promotion(around: Surroundings, bundle: BundleRef) -> PlannedStep:
@@ -370,7 +399,12 @@ def _minute(time: datetime) -> str:
 
 
 def _plan(
-    kind: OperationKind, around: Surroundings, steps: list[PlannedStep], warnings: list[str]
+    kind: OperationKind,
+    around: Surroundings,
+    steps: list[PlannedStep],
+    warnings: list[str],
+    *,
+    way: Way | None = None,
 ) -> Plan:
     form = {
         "version": PLAN_VERSION,
@@ -379,6 +413,8 @@ def _plan(
         "etag": around.etag,
         "steps": [[step.step, _reviewed(step.args)] for step in steps],
         "planes": list(around.planes),
+        # A window that has to be accepted is another plan than one that goes together.
+        **({} if way is None else {"way": way.value}),
     }
     text = json.dumps(form, sort_keys=True, separators=(",", ":"))
     return Plan(

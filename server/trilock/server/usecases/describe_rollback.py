@@ -13,7 +13,7 @@ from trilock.server.planning.outlook import Change, changes, not_undone
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks, list_sinks
-from trilock.server.usecases.middle_states import Middle, middle
+from trilock.server.usecases.middle_states import Middle, middle_of_rollback
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
@@ -58,7 +58,7 @@ def describe_rollback(
         before = get_bundle(session, planned.leaves.bundle)
         after = get_bundle(session, planned.target.bundle)
         around = surroundings(runtime, session, alias)
-    between = middle(runtime, around, before=before, after=after)
+    between = middle_of_rollback(runtime, around, after=after)
     # A shadow served nobody.
     is_shadow = planned.leaves.state is ReleaseState.SHADOW
     with runtime.database.read() as session:

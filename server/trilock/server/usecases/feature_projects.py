@@ -20,6 +20,7 @@ from trilock.server.domain.release import LiveRow
 from trilock.server.features.filling import filling, since_last
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.fallbacks import get_fallback
+from trilock.server.store.leading import held_in_place
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import get_release, list_live
 from trilock.server.usecases.runtime import Runtime
@@ -167,17 +168,19 @@ def _needed(
     """Return what live, target and fallback bundles read, by model and project."""
     needed: dict[tuple[ModelName, str], _Need] = {}
 
-    def note(live: LiveRow, bundle: BundleRef) -> _Need:
+    def note(live: LiveRow, bundle: BundleRef, *, held: BundleRef) -> _Need:
         schema = get_bundle(session, bundle).feature_schema
         need = needed.setdefault((bundle.model, schema.project), _Need(schema=schema))
-        if bundle == live.bundle or runtime.connections.in_place_project(live.alias) is None:
+        if bundle == held or runtime.connections.in_place_project(live.alias) is None:
             need.parked = False
         return need
 
     for live in list_live(session, model=model):
+        held = held_in_place(session, live)
+        note(live, held, held=held)
         for ref in live.needed:
-            note(live, get_release(session, ref).bundle).releases.append(ref)
+            note(live, get_release(session, ref).bundle, held=held).releases.append(ref)
         fallback = get_fallback(session, live.alias)
         if fallback is not None:
-            note(live, fallback.bundle)
+            note(live, fallback.bundle, held=held)
     return needed

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from trilock.server.checks.compatibility import Judge
+from trilock.server.checks.middle import MiddleJudge
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.errors import TrilockError, WindowNotAcceptedError
+from trilock.server.domain.errors import WindowNotAcceptedError
 from trilock.server.domain.names import AliasRef
 from trilock.server.planning.middle import State, Way, way
 from trilock.server.planning.planner import Surroundings
+from trilock.server.store.bundles import get_bundle
+from trilock.server.store.leading import held_in_place
 from trilock.server.usecases.runtime import Runtime
 
 
@@ -15,9 +17,11 @@ from trilock.server.usecases.runtime import Runtime
 class Middle:
     """What is between two bundles, in place."""
 
-    taken: State
-    """Model first: the pivot is one transaction, and the one project follows it."""
     way: Way
+    taken: State
+    """What readers are served in between."""
+    passed_over: State | None
+    """What they would be served the other way; None if there is no other way."""
 
     def require_accepted(self, alias: AliasRef, *, why: str) -> None:
         """Do nothing if readers may pass through it, or *why* says that somebody accepts it.
@@ -25,51 +29,52 @@ class Middle:
         Raises:
             WindowNotAcceptedError: Neither.
         """
-        if self.way is Way.MODEL_FIRST or why:
+        if self.way is not Way.WINDOW or why:
             return
         raise WindowNotAcceptedError(
             alias=str(alias),
             model=str(self.taken.model_of),
             features=str(self.taken.features_of),
             why=self.taken.why,
-            features_first=self.way is Way.FEATURES_FIRST,
         )
 
 
-def middle(
+def middle_of_promotion(
     runtime: Runtime, around: Surroundings, *, before: Bundle | None, after: Bundle
 ) -> Middle | None:
     """Return what readers would be served between *before* and *after*; None for nothing.
 
     There is nothing in between side by side, and where the features stay the same.
     """
-    same = before is not None and _schema(before) == _schema(after)
-    if not around.feature_project or before is None or same:
+    if not around.feature_project or before is None or _same_features(before, after):
         return None
-    judge = Judge(runtime.database, runtime.connections)
-    taken = _judged(judge, around.alias, model_of=after, features_of=before)
-    other = _judged(judge, around.alias, model_of=before, features_of=after)
-    return Middle(taken=taken, way=way(model_first=taken, features_first=other))
+    judge = MiddleJudge(runtime.database, runtime.connections)
+    model_first = judge.model_first(around.alias, before=before, after=after)
+    features_first = judge.features_first(around.alias, before=before, after=after)
+    taken = way(model_first=model_first, features_first=features_first)
+    if taken is Way.FEATURES_FIRST:
+        return Middle(way=taken, taken=features_first, passed_over=model_first)
+    return Middle(way=taken, taken=model_first, passed_over=features_first)
 
 
-def _judged(judge: Judge, alias: AliasRef, *, model_of: Bundle, features_of: Bundle) -> State:
-    try:
-        problems = judge.unfit(model_of, alias=alias, features_of=features_of)
-    except TrilockError as error:
-        problems = (str(error),)
-    recorded, found = model_of.feature_schema, features_of.feature_schema
-    same_meaning = recorded.semantics_digest == found.semantics_digest
-    why = problems[0] if problems else ""
-    if not (problems or same_meaning):
-        why = f"{found.ref} is made otherwise than {recorded.ref}, which it was recorded with"
-    return State(
-        model_of=model_of.ref,
-        features_of=features_of.ref,
-        fits=not problems,
-        same_meaning=same_meaning,
-        why=why,
+def middle_of_rollback(runtime: Runtime, around: Surroundings, *, after: Bundle) -> Middle | None:
+    """Return what readers would be served until the features of *after* are back; None for nothing.
+
+    A rollback switches first, whatever that means for a while: it waits for nothing. An
+    operation that it pre-empts may have led with other features than those of what is live.
+    """
+    if not around.feature_project or around.live is None:
+        return None
+    with runtime.database.read() as session:
+        held = get_bundle(session, held_in_place(session, around.live))
+    if _same_features(held, after):
+        return None
+    judge = MiddleJudge(runtime.database, runtime.connections)
+    state = judge.model_first(around.alias, before=held, after=after)
+    return Middle(
+        way=Way.MODEL_FIRST if state.compatible else Way.WINDOW, taken=state, passed_over=None
     )
 
 
-def _schema(bundle: Bundle) -> object:
-    return bundle.feature_schema.ref
+def _same_features(one: Bundle, other: Bundle) -> bool:
+    return one.feature_schema.ref == other.feature_schema.ref

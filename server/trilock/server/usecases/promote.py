@@ -34,7 +34,7 @@ from trilock.server.planning.planner import Surroundings, Trial, plan_promotion
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release, reserve_release
 from trilock.server.store.requests import request_hash
-from trilock.server.usecases.middle_states import Middle, middle
+from trilock.server.usecases.middle_states import Middle, middle_of_promotion
 from trilock.server.usecases.runtime import Runtime
 from trilock.server.usecases.surroundings import surroundings
 
@@ -86,6 +86,9 @@ def plan_promote(
     window_is_default = window is None
     if window is None:
         window = default_window(features.describe(recorded.feature_schema.capture))
+    with runtime.database.read() as session:
+        before = None if around.live is None else get_bundle(session, around.live.bundle)
+    between = middle_of_promotion(runtime, around, before=before, after=recorded)
     plan = plan_promotion(
         around,
         bundle=recorded,
@@ -93,10 +96,8 @@ def plan_promote(
         window_is_default=window_is_default,
         together=together,
         trial=trial,
+        way=None if between is None else between.way,
     )
-    with runtime.database.read() as session:
-        before = None if around.live is None else get_bundle(session, around.live.bundle)
-    between = middle(runtime, around, before=before, after=recorded)
     report, refusal = _gates(
         runtime,
         plan,

@@ -17,6 +17,7 @@ from trilock.server.domain.release import LiveRow
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
 from trilock.server.store.feature_states import keep_feature_states, put_feature_state
+from trilock.server.store.leading import held_in_place
 from trilock.server.store.plane_states import list_plane_states, set_behind
 from trilock.server.store.releases import get_live, get_release, list_live
 
@@ -82,7 +83,9 @@ class FeatureWatcher:
         if not self._connections.has_mirror(live.alias):
             return
         with self._database.read() as session:
-            agrees = any(
+            # What an operation leads with is its own to drive, before its pivot.
+            led = held_in_place(session, live) != live.bundle
+            agrees = not led and any(
                 plane.converged
                 for plane in list_plane_states(session, live)
                 if plane.plane == self._mirror.name

@@ -1,7 +1,8 @@
 """The live Feast project follows the live bundle, for readers that do not resolve.
 
 Side by side it is a copy of the live schema's own project. In place it is the
-only one that is fed, and the live schema's tables are swapped in.
+only one that is fed, and the live schema's tables are swapped in; before a switch,
+while an operation leads with them, those of the schema that is about to be live.
 """
 
 from typing import ClassVar
@@ -16,6 +17,7 @@ from trilock.server.features.in_place import (
 )
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
+from trilock.server.store.leading import held_in_place
 
 
 class FeatureMirror:
@@ -55,8 +57,11 @@ class FeatureMirror:
             planes.features.mirror(schema.capture, source=schema.project, project=project)
 
     def _schema(self, live: LiveRow) -> FeatureSchema:
+        """Return what the project is to hold; in place that may be ahead of the live bundle's."""
+        in_place = self._connections.in_place_project(live.alias) is not None
         with self._database.read() as session:
-            return get_bundle(session, live.bundle).feature_schema
+            bundle = held_in_place(session, live) if in_place else live.bundle
+            return get_bundle(session, bundle).feature_schema
 
 
 def _mirror(planes: Planes) -> str:

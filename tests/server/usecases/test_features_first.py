@@ -1,0 +1,319 @@
+"""In place, features go before the model where readers of what is live read on from them."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.crash import NEVER, Bomb, Crash
+from tests.support.values import ALIAS, MODEL, NOON
+from tests.support.world import ANN, WIDER_INPUTS, WINDOW, World, world
+from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.errors import StalePlanError
+from trilock.server.domain.operation import Operation, OperationState
+from trilock.server.domain.ports import Window
+from trilock.server.planning.middle import Way
+from trilock.server.store.releases import live_bundle
+from trilock.server.usecases.abort import abort
+from trilock.server.usecases.describe_alias import describe_alias
+from trilock.server.usecases.describe_rollback import describe_rollback
+from trilock.server.usecases.feature_projects import list_feature_projects, materialize_features
+from trilock.server.usecases.promote import PlannedPromotion, plan_promote
+from trilock.server.watching.drift_watcher import DriftWatcher
+from trilock.server.watching.feature_watcher import FeatureWatcher
+from trilock.server.workers.lease import free_all
+
+OLD = {"temp": 21.0}
+NEW = {"temp": 21.0, "humidity": 0.5}
+
+
+class Led(World):
+    """In place; what comes to a site may be met there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sites: dict[str, Callable[[], object]] = {}
+        self.seen: list[str] = []
+        self.in_place = True
+        super().__init__(folder, at=self.come)
+
+    def come(self, site: str) -> None:
+        self.seen.append(site)
+        act = self.sites.pop(site, None)
+        if act is not None:
+            act()
+
+    def wider(self) -> Bundle:
+        """Record a bundle with one feature more, and a model that reads it."""
+        return self.record(variant="wider", inputs=WIDER_INPUTS)
+
+    def lead(self, bundle: Bundle) -> Operation:
+        """Start to promote *bundle*; nobody has to accept anything."""
+        return self.promote(bundle, accept_window="")
+
+    def told(self) -> tuple[str, str]:
+        """Return model version and project that serving processes are told."""
+        with self.database.read() as session:
+            live = live_bundle(session, self.live()).live
+        return live.model_version, live.feature_project
+
+    def plan(self, bundle: Bundle) -> PlannedPromotion:
+        return plan_promote(self.runtime, alias=ALIAS, bundle=bundle.ref, window=WINDOW)
+
+    def converged(self) -> bool:
+        return all(plane.converged for plane in describe_alias(self.runtime, ALIAS).planes)
+
+
+@pytest.fixture
+def w(tmp_path: Path) -> Iterator[Led]:
+    """Bundle 1, which reads `temp`, is final."""
+    with world(tmp_path, kind=Led) as made:
+        assert isinstance(made, Led)
+        made.release(made.record())
+        made.seen.clear()
+        yield made
+
+
+def test_a_new_feature_goes_before_the_model_that_reads_it(w: Led) -> None:
+    bundle = w.wider()
+    before: list[object] = []
+    w.sites["switch_live:next"] = lambda: before.extend([w.told(), w.mirrored()])
+
+    planned = w.plan(bundle)
+    ended = w.settled(w.lead(bundle))
+
+    assert planned.middle is not None
+    assert planned.middle.way is Way.FEATURES_FIRST
+    assert [step.step for step in planned.plan.steps] == [
+        "deploy_features",
+        "fill_features",
+        "verify_features",
+        "lead_features",
+        "swap_features",
+        "not_held",
+        "no_foreign_edit",
+        "bundle_fits",
+        "switch_live",
+    ]
+    assert planned.plan.warnings == ()
+    assert before == [("1", "delay"), NEW]
+    assert ended.state is OperationState.SUCCEEDED
+    assert (w.told(), w.mirrored(), w.converged()) == (("2", "delay"), NEW, True)
+
+
+def test_its_rollback_is_model_first_and_goes_together_all_along(w: Led) -> None:
+    w.settled(w.lead(w.wider()))
+
+    described = describe_rollback(w.runtime, alias=ALIAS, to_bundle=None)
+    rollback = w.roll_back().operation
+    assert rollback is not None
+    w.pivot()
+    between = (w.told(), w.mirrored())
+    w.settle()
+
+    assert [step.step for step in described.planned.plan.steps] == ["switch_live"]
+    assert described.middle is not None
+    assert described.middle.taken.compatible is True
+    assert between == (("1", "delay"), NEW)
+    assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)
+
+
+def test_an_abort_between_swap_and_switch_brings_the_features_back(w: Led) -> None:
+    operation = w.lead(w.wider())
+    w.sites["switch_live:next"] = lambda: abort(
+        w.runtime,
+        operation.id,
+        reason="",
+        incident="",
+        request_id="",
+        validate_only=False,
+        principal=ANN,
+    )
+
+    ended = w.settled(operation)
+
+    assert ended.state is OperationState.COMPENSATED
+    assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)
+
+
+def test_a_rollback_between_swap_and_switch_waits_for_no_feature(w: Led) -> None:
+    w.release(w.record())
+    operation = w.lead(w.wider())
+    rollbacks: list[Operation] = []
+    at_pivot: list[object] = []
+
+    def press() -> None:
+        described = describe_rollback(w.runtime, alias=ALIAS, to_bundle=None)
+        assert described.middle is not None
+        at_pivot.append((str(described.middle.taken.features_of), described.middle.way))
+        started = w.roll_back().operation
+        assert started is not None
+        rollbacks.append(started)
+
+    w.sites["switch_live:next"] = press
+    w.pivot()
+    at_pivot.append((w.told(), w.mirrored()))
+    w.settle()
+
+    (rollback,) = rollbacks
+    assert at_pivot == [("models/delay/bundles/3", Way.MODEL_FIRST), (("1", "delay"), NEW)]
+    assert w.runtime.journal.get(operation.id).state is OperationState.COMPENSATED
+    assert w.runtime.journal.get(rollback.id).state is OperationState.SUCCEEDED
+    assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)
+
+
+def test_it_waits_for_readers_and_that_is_no_failed_attempt(w: Led) -> None:
+    w.features.readers["http://server:6566"] = "http://server:6566 does not serve weather yet"
+    operation = w.lead(w.wider())
+
+    for _ in range(8):
+        w.settle()
+        w.runtime.journal.retry(operation.id)
+    waiting = w.settled(operation)
+    before = (w.told(), w.mirrored())
+    w.features.readers["http://server:6566"] = ""
+    w.runtime.journal.retry(operation.id)
+    ended = w.settled(operation)
+
+    step = waiting.steps[4]
+    assert (step.step, step.error, step.attempts) == (
+        "swap_features",
+        "http://server:6566 does not serve weather yet",
+        0,
+    )
+    assert waiting.state is OperationState.RUNNING
+    assert before == (("1", "delay"), NEW)
+    assert ended.state is OperationState.SUCCEEDED
+
+
+def test_what_waits_is_undone_at_once_when_it_is_told_to(w: Led) -> None:
+    w.features.readers["http://server:6566"] = "http://server:6566 does not serve weather yet"
+    operation = w.lead(w.wider())
+    w.settle()
+    w.features.readers["http://server:6566"] = ""
+
+    w.runtime.journal.cancel(operation.id)
+
+    assert w.settled(operation).state is OperationState.COMPENSATED
+    assert (w.mirrored(), w.converged()) == (OLD, True)
+
+
+def test_a_job_begun_before_is_waited_for_before_the_switch(w: Led) -> None:
+    w.features.busy_views = ("weather",)
+    operation = w.lead(w.wider())
+
+    waiting = w.settled(operation)
+    w.features.push("delay", "weather", entity="JFK", values={"temp": 10.0})
+    w.features.end_job("delay", "weather", until=NOON + timedelta(days=30))
+    w.runtime.journal.retry(operation.id)
+    ended = w.settled(operation)
+
+    assert waiting.state is OperationState.RUNNING
+    assert "a job begun before still feeds weather" in waiting.steps[4].error
+    assert ended.state is OperationState.SUCCEEDED
+    assert w.mirrored() == NEW
+
+
+def test_nobody_takes_it_for_drift_while_features_lead(w: Led) -> None:
+    watcher, feeder = (
+        DriftWatcher(w.database, w, interval=60),
+        FeatureWatcher(w.database, w, interval=60),
+    )
+    found: list[object] = []
+
+    def look() -> None:
+        watcher.look()
+        feeder.look()
+        status = describe_alias(w.runtime, ALIAS)
+        found.append(
+            (status.drifts, [plane.plane for plane in status.planes if not plane.converged])
+        )
+
+    w.sites["swap_features:next"] = look
+    w.sites["switch_live:next"] = look
+    operation = w.lead(w.wider())
+    w.settle()
+
+    assert found == [((), []), ((), [])]
+    assert w.runtime.journal.get(operation.id).state is OperationState.SUCCEEDED
+    watcher.look()
+    assert describe_alias(w.runtime, ALIAS).drifts == ()
+
+
+def test_what_leads_is_fed_and_what_is_parked_is_not(w: Led) -> None:
+    w.features.readers["http://server:6566"] = "not yet"
+    operation = w.lead(w.wider())
+    w.settle()
+    w.features.observe(
+        "data/celsius.parquet",
+        entity="JFK",
+        at=NOON + timedelta(days=2),
+        values={"temp": 99.0, "humidity": 0.9},
+    )
+    fed: list[str] = []
+
+    materialize_features(
+        w.runtime,
+        model=MODEL,
+        window=Window(start=NOON, end=NOON + timedelta(days=3)),
+        progress=lambda project, _line: fed.append(project),
+        done=lambda project, _views: fed.append(project),
+    )
+
+    assert set(fed) == {"delay"}
+    assert w.mirrored() == {"temp": 99.0, "humidity": 0.9}
+    projects = {one.project for one in list_feature_projects(w.runtime, model=None)}
+    assert projects == {"delay", w.bundle_of_live().feature_schema.project}
+    w.features.readers["http://server:6566"] = ""
+    w.runtime.journal.retry(operation.id)
+    assert w.settled(operation).state is OperationState.SUCCEEDED
+
+
+def test_a_plan_is_refused_when_the_way_has_become_another(w: Led) -> None:
+    bundle = w.wider()
+    reviewed = w.plan(bundle)
+    w.release(w.record(variant="scaled"))
+    today = w.plan(bundle)
+
+    assert reviewed.middle is not None
+    assert today.middle is not None
+    assert (reviewed.middle.way, today.middle.way) == (Way.FEATURES_FIRST, Way.WINDOW)
+    with pytest.raises(StalePlanError):
+        w.promote(bundle, plan_id=reviewed.plan.id)
+
+
+def test_a_crash_anywhere_in_it_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+    def run(site: int) -> tuple[list[str], object]:
+        folder = tmp_path / str(site)
+        folder.mkdir()
+        bomb = Bomb()
+        made = World(folder, at=bomb)
+        made.in_place = True
+        made.release(made.record())
+        operation = made.promote(
+            made.record(variant="wider", inputs=WIDER_INPUTS), accept_window="", request_id="p"
+        )
+        bomb.seen.clear()
+        bomb._site = site
+        crashed = False
+        try:
+            made.settle()
+        except Crash:
+            crashed = True
+        bomb._site = NEVER
+        assert crashed == (site != NEVER)
+        free_all(made.database)
+        ended = made.settled(operation)
+        planes = describe_alias(made.runtime, ALIAS).planes
+        end = (ended.state, str(made.live().bundle), made.mirrored(), [p.converged for p in planes])
+        made.database.close()
+        return list(bomb.seen), end
+
+    sites, expected = run(NEVER)
+    first = sites.index("verify_features:done")
+    last = sites.index("switch_live:done")
+
+    assert {"lead_features:done", "swap_features:applied"} <= set(sites[first:last])
+    for site in range(first + 1, last + 2):
+        _, end = run(site)
+        assert end == expected, f"site {site}: {sites[site - 1]}"
