@@ -4,7 +4,7 @@ And the three ways to go back, with the values that a naive one freezes: the
 truth is 99, and was never 10.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from tests.support.feast_repo import (
     feast_warnings,
 )
 from tests.support.values import ALIAS, MODEL
-from tests.support.world import ANN, INPUTS, OUTPUTS, World
+from tests.support.world import ANN, INPUTS, OUTPUTS, WIDER_INPUTS, World
 from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.names import BundleRef
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.ports import Planes, Window
 from trilock.server.planes.pipeline.git_pipeline import GitPipeline
+from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import live_bundle
 from trilock.server.usecases.capture_feature_schema import capture_feature_schema
 from trilock.server.usecases.describe_alias import describe_alias
@@ -42,7 +44,8 @@ class FeastTrilock(World):
 
     def __init__(self, folder: Path, feast: FeastWorld, *, in_place: bool) -> None:
         self.feast = feast
-        super().__init__(folder)
+        self.at_switch: Callable[[], object] = lambda: None
+        super().__init__(folder, at=lambda site: site == "switch_live:next" and self.at_switch())
         self.in_place = in_place
 
     def planes(self, model: str) -> Planes:
@@ -85,6 +88,10 @@ class FeastTrilock(World):
         )
         assert recorded.bundle is not None
         return recorded.bundle
+
+    def bundle(self, number: int) -> Bundle:
+        with self.database.read() as session:
+            return get_bundle(session, BundleRef(MODEL, number))
 
     def go(self, variant: str) -> None:
         """Promote and finalize a bundle of that variant."""
@@ -141,6 +148,43 @@ def test_a_rollback_brings_back_values_that_are_not_frozen(
     assert ended.state is OperationState.SUCCEEDED
     assert w.read() == 99.0
     assert feast.temp("live", origin="EWR") == 99.0  # the copy, side by side
+    assert all(plane.converged for plane in describe_alias(w.runtime, ALIAS).planes)
+    w.database.close()
+
+
+@pytest.mark.parametrize("feast", ["two files"], indirect=True)
+def test_a_new_feature_is_served_before_the_model_that_reads_it(
+    tmp_path: Path, feast: FeastWorld
+) -> None:
+    w = FeastTrilock(tmp_path, feast, in_place=True)
+    w.go("celsius")
+    operation = w.promote(
+        w.record(variant="wider", inputs=WIDER_INPUTS), window=WINDOW, accept_window=""
+    )
+    old = w.live().bundle
+    before: list[object] = []
+    cancelled: list[object] = []
+
+    def look() -> None:
+        before.append((w.live().bundle == old, feast.serve("live", origin="EWR")))
+        if not cancelled:
+            cancelled.append(w.runtime.journal.cancel(operation.id).id)
+
+    w.at_switch = look
+    turned_back = w.settled(operation)
+    back = feast.serve("live", origin="EWR")
+    again = w.promote(w.bundle(2), window=WINDOW, accept_window="")
+    went = w.settled(again)
+    new = feast.serve("live", origin="EWR")
+    w.at_switch = lambda: None
+    w.roll_back()
+    w.settle()
+
+    old_values = {"origin": "EWR", "temp": 10.0, "temp_distance": 20.0}
+    new_values = {**old_values, "humidity": 10.0}
+    assert before == [(True, new_values), (True, new_values)]
+    assert (turned_back.state, went.state) == (OperationState.COMPENSATED, OperationState.SUCCEEDED)
+    assert (back, new, feast.serve("live", origin="EWR")) == (old_values, new_values, old_values)
     assert all(plane.converged for plane in describe_alias(w.runtime, ALIAS).planes)
     w.database.close()
 
