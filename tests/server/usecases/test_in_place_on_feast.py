@@ -45,8 +45,12 @@ class FeastTrilock(World):
     def __init__(self, folder: Path, feast: FeastWorld, *, in_place: bool) -> None:
         self.feast = feast
         self.at_switch: Callable[[], object] = lambda: None
-        super().__init__(folder, at=lambda site: site == "switch_live:next" and self.at_switch())
+        super().__init__(folder, at=self.come)
         self.in_place = in_place
+
+    def come(self, site: str) -> None:
+        if site == "switch_live:next":
+            self.at_switch()
 
     def planes(self, model: str) -> Planes:
         del model
