@@ -22,7 +22,7 @@ from trilock.compat import (
 )
 from trilock.server.domain.errors import NotFoundError, PreconditionError
 from trilock.server.planes.feast import working_tree
-from trilock.v1.check_service_pb2 import GetBaselineResponse
+from trilock.v1.check_service_pb2 import GetBaselineResponse, LeftOut
 
 READERS = (
     reader(2),
@@ -94,6 +94,24 @@ def test_a_repository_is_judged_by_the_server_s_readers(
         "breaks delay@production: bundle 2 is live",
         "destroys a rollback path: delay@production could no longer go back to bundle 1",
     ]
+
+
+def test_whose_readers_the_server_cannot_tell_is_said(
+    server: FakeServer, trilock: Trilock, define: Define
+) -> None:
+    define(repository())
+    left_out = LeftOut(alias="models/old/aliases/production", why="no model 'old' in the settings")
+    content = baseline_text(READERS[:2])
+    server.answer(
+        "CheckService.GetBaseline", GetBaselineResponse(content=content, left_out=[left_out])
+    )
+
+    run = trilock("check", "--repo=repo")
+
+    assert (run.code, run.err) == (
+        0,
+        "warning: old@production is not checked: no model 'old' in the settings\n",
+    )
 
 
 def test_without_a_server_it_is_judged_by_a_file(

@@ -6,23 +6,26 @@ from pathlib import Path
 import typer
 
 from trilock.cli.exits import CommandError, Exit, UsageError
-from trilock.cli.output.streams import say
+from trilock.cli.output.streams import clean, say
 from trilock.cli.output.words import count
 from trilock.cli.running.session import connected
+from trilock.client.names import short_alias
 from trilock.compat import MalformedBaselineError, Reader, baseline_text, parse_baseline
 from trilock.v1.check_service_pb2 import GetBaselineRequest
 
 
 def from_server(context: typer.Context) -> tuple[Reader, ...]:
-    """Return who reads what now, as the server says.
+    """Return who reads what now, as the server says; say whom it can say nothing of.
 
     Raises:
         CommandError: The server is of another version, and this trilock cannot read what it says.
     """
     with connected(context) as session:
-        content: str = session.client.checks.GetBaseline(GetBaselineRequest()).content
+        baseline = session.client.checks.GetBaseline(GetBaselineRequest())
+    for one in baseline.left_out:
+        say(clean(f"warning: {short_alias(one.alias)} is not checked: {one.why}"))
     try:
-        return parse_baseline(content)
+        return parse_baseline(baseline.content)
     except MalformedBaselineError as error:
         raise CommandError(f"the server's baseline: {error}", code=Exit.ERROR) from error
 

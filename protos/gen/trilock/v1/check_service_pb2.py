@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from trilock.v1 import report_pb2 as trilock_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etrilock/v1/check_service.proto\x12\ntrilock.v1\x1a\x17trilock/v1/report.proto\"f\n\x0c\x43heckRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x10\n\x06\x62undle\x18\x02 \x01(\tH\x00\x12*\n\tcandidate\x18\x03 \x01(\x0b\x32\x15.trilock.v1.CandidateH\x00\x42\t\n\x07subject\"f\n\tCandidate\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x04 \x01(\t\"3\n\rCheckResponse\x12\"\n\x06report\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Report\"#\n\x12GetBaselineRequest\x12\r\n\x05model\x18\x01 \x01(\t\"&\n\x13GetBaselineResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t2\x9c\x01\n\x0c\x43heckService\x12<\n\x05\x43heck\x12\x18.trilock.v1.CheckRequest\x1a\x19.trilock.v1.CheckResponse\x12N\n\x0bGetBaseline\x12\x1e.trilock.v1.GetBaselineRequest\x1a\x1f.trilock.v1.GetBaselineResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etrilock/v1/check_service.proto\x12\ntrilock.v1\x1a\x17trilock/v1/report.proto\"f\n\x0c\x43heckRequest\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x10\n\x06\x62undle\x18\x02 \x01(\tH\x00\x12*\n\tcandidate\x18\x03 \x01(\x0b\x32\x15.trilock.v1.CandidateH\x00\x42\t\n\x07subject\"f\n\tCandidate\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x19\n\x11pipeline_revision\x18\x04 \x01(\t\"3\n\rCheckResponse\x12\"\n\x06report\x18\x01 \x01(\x0b\x32\x12.trilock.v1.Report\"#\n\x12GetBaselineRequest\x12\r\n\x05model\x18\x01 \x01(\t\"M\n\x13GetBaselineResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\x12%\n\x08left_out\x18\x02 \x03(\x0b\x32\x13.trilock.v1.LeftOut\"%\n\x07LeftOut\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t2\x9c\x01\n\x0c\x43heckService\x12<\n\x05\x43heck\x12\x18.trilock.v1.CheckRequest\x1a\x19.trilock.v1.CheckResponse\x12N\n\x0bGetBaseline\x12\x1e.trilock.v1.GetBaselineRequest\x1a\x1f.trilock.v1.GetBaselineResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -31,7 +31,9 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GETBASELINEREQUEST']._serialized_start=332
   _globals['_GETBASELINEREQUEST']._serialized_end=367
   _globals['_GETBASELINERESPONSE']._serialized_start=369
-  _globals['_GETBASELINERESPONSE']._serialized_end=407
-  _globals['_CHECKSERVICE']._serialized_start=410
-  _globals['_CHECKSERVICE']._serialized_end=566
+  _globals['_GETBASELINERESPONSE']._serialized_end=446
+  _globals['_LEFTOUT']._serialized_start=448
+  _globals['_LEFTOUT']._serialized_end=485
+  _globals['_CHECKSERVICE']._serialized_start=488
+  _globals['_CHECKSERVICE']._serialized_end=644
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,9 @@ isort:skip_file
 """
 
 import builtins
+import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
 import google.protobuf.message
 import trilock.v1.report_pb2
 import typing
@@ -117,15 +119,43 @@ class GetBaselineResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CONTENT_FIELD_NUMBER: builtins.int
+    LEFT_OUT_FIELD_NUMBER: builtins.int
     content: builtins.str
     """content is the text of a baseline file: JSON with the version of its format
     in it, the same text for the same releases.
     """
+    @property
+    def left_out(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LeftOut]:
+        """left_out are the aliases whose readers are not in it."""
+
     def __init__(
         self,
         *,
         content: builtins.str = ...,
+        left_out: collections.abc.Iterable[global___LeftOut] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "left_out", b"left_out"]) -> None: ...
 
 global___GetBaselineResponse = GetBaselineResponse
+
+@typing.final
+class LeftOut(google.protobuf.message.Message):
+    """LeftOut is an alias that something is live on, and why a baseline lacks its readers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """alias is `models/{model}/aliases/{alias}`."""
+    why: builtins.str
+    """why is e.g. that its model is no longer in the server's settings."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "why", b"why"]) -> None: ...
+
+global___LeftOut = LeftOut

@@ -49,10 +49,6 @@ class CheckServiceServicer(object):
         changes: every live bundle and every rollback target, with its features as
         recorded and the policy that it is checked by. A change is judged on it
         where the repository is, now or later and without a server.
-
-        Errors include:
-        - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
-        is no longer in the server's settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,10 +42,6 @@ class CheckServiceStub:
     changes: every live bundle and every rollback target, with its features as
     recorded and the policy that it is checked by. A change is judged on it
     where the repository is, now or later and without a server.
-
-    Errors include:
-    - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
-      is no longer in the server's settings.
     """
 
 class CheckServiceAsyncStub:
@@ -72,10 +68,6 @@ class CheckServiceAsyncStub:
     changes: every live bundle and every rollback target, with its features as
     recorded and the policy that it is checked by. A change is judged on it
     where the repository is, now or later and without a server.
-
-    Errors include:
-    - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
-      is no longer in the server's settings.
     """
 
 class CheckServiceServicer(metaclass=abc.ABCMeta):
@@ -106,10 +98,6 @@ class CheckServiceServicer(metaclass=abc.ABCMeta):
         changes: every live bundle and every rollback target, with its features as
         recorded and the policy that it is checked by. A change is judged on it
         where the repository is, now or later and without a server.
-
-        Errors include:
-        - INVALID_ARGUMENT (UNKNOWN_CONNECTION): a model that something is live of
-          is no longer in the server's settings.
         """
 
 def add_CheckServiceServicer_to_server(servicer: CheckServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

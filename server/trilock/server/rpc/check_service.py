@@ -73,5 +73,11 @@ class CheckService(Service, check_service_pb2_grpc.CheckServiceServicer):
         """See check_service.proto."""
         with validating() as check:
             model = check.optional("model", request.model, model_name)
-        readers = await self.threads.slow(make_baseline, self.runtime, model=model)
-        return check_service_pb2.GetBaselineResponse(content=baseline_text(readers))
+        made = await self.threads.slow(make_baseline, self.runtime, model=model)
+        return check_service_pb2.GetBaselineResponse(
+            content=baseline_text(made.readers),
+            left_out=[
+                check_service_pb2.LeftOut(alias=str(one.alias), why=one.why)
+                for one in made.left_out
+            ],
+        )

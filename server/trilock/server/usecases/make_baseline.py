@@ -1,7 +1,10 @@
 """Say who must go on working when a feature repository changes. Changes nothing."""
 
+from dataclasses import dataclass
+
 from trilock.compat import Policy, Reader, SignatureTexts, Standing
 from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.errors import UnknownConnectionError
 from trilock.server.domain.names import AliasRef, ModelName
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.policies import policy_with_waivers
@@ -9,8 +12,27 @@ from trilock.server.store.releases import get_release, list_live
 from trilock.server.usecases.runtime import Runtime
 
 
-def make_baseline(runtime: Runtime, *, model: ModelName | None) -> tuple[Reader, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An alias whose readers nothing can be said of."""
+
+    alias: AliasRef
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Who must go on working, as far as that can be said."""
+
+    readers: tuple[Reader, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def make_baseline(runtime: Runtime, *, model: ModelName | None) -> Baseline:
     """Return every live bundle and every rollback target, as they were recorded.
+
+    What is live of a model that the settings do not name any more is left out, and
+    said to be: nothing here knows how its features are to be read.
 
     Outside systems are not asked: what serves is what was recorded, and whether
     it is still so is for readiness to say.
@@ -18,9 +40,6 @@ def make_baseline(runtime: Runtime, *, model: ModelName | None) -> tuple[Reader,
     Args:
         runtime: What to work on.
         model: Only this model's; None for all.
-
-    Raises:
-        UnknownConnectionError: A model is not in the settings any more.
     """
     with runtime.database.read() as session:
         found: list[tuple[AliasRef, Standing, Bundle, Policy]] = []
@@ -31,10 +50,14 @@ def make_baseline(runtime: Runtime, *, model: ModelName | None) -> tuple[Reader,
             if live.target is not None:
                 target = get_bundle(session, get_release(session, live.target).bundle)
                 found.append((live.alias, Standing.TARGET, target, policy))
-    return tuple(
-        _reader(runtime, bundle, alias=alias, standing=standing, policy=policy)
-        for alias, standing, bundle, policy in found
-    )
+    readers: list[Reader] = []
+    left_out: dict[AliasRef, LeftOut] = {}
+    for alias, standing, bundle, policy in found:
+        try:
+            readers.append(_reader(runtime, bundle, alias=alias, standing=standing, policy=policy))
+        except UnknownConnectionError as error:
+            left_out[alias] = LeftOut(alias=alias, why=str(error))
+    return Baseline(readers=tuple(readers), left_out=tuple(left_out.values()))
 
 
 def _reader(
