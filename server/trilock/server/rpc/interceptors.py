@@ -105,10 +105,13 @@ class PrincipalInterceptor(grpc.aio.ServerInterceptor):
             principal.require(role)
             return principal
 
-        wrap = _admitting_stream if handler.response_streaming else _admitting
-        return _like(
-            handler, wrap(_behavior(handler), admit=admit), parse=handler.request_deserializer
+        behavior = _behavior(handler)
+        wrapped = (
+            _admitting_stream(behavior, admit=admit, authenticator=self._authenticator)
+            if handler.response_streaming
+            else _admitting(behavior, admit=admit)
         )
+        return _like(handler, wrapped, parse=handler.request_deserializer)
 
 
 # The stubs of grpc know handlers that block only, hence Any on the way in and out.
@@ -137,13 +140,18 @@ def _admitting(behavior: Unary, *, admit: Callable[[Context], Principal]) -> Una
     return call
 
 
-def _admitting_stream(behavior: Stream, *, admit: Callable[[Context], Principal]) -> Stream:
+def _admitting_stream(
+    behavior: Stream, *, admit: Callable[[Context], Principal], authenticator: Authenticator
+) -> Stream:
     async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:  # noqa: ANN401
+        admitted = authenticator.edition
         act_as(admit(context))
         async with contextlib.aclosing(behavior(request, context)) as messages:
             async for message in messages:
-                # A token that was revoked meanwhile gets nothing more.
-                admit(context)
+                if admitted != authenticator.edition:
+                    # A token that was revoked meanwhile gets nothing more.
+                    admitted = authenticator.edition
+                    admit(context)
                 yield message
 
     return call

@@ -140,6 +140,8 @@ class Authenticator:
             for name, certificate in settings.certificates.items()
         }
         self._database = database
+        self.edition = 0
+        """Another number whenever the tokens are others: who was admitted may not be any more."""
         self._tokens: Mapping[str, Token] = {}
         self._principals: Mapping[str, Principal] = {}
         self._know(self.settings_tokens)
@@ -162,6 +164,8 @@ class Authenticator:
 
     def _know(self, tokens: tuple[Token, ...]) -> None:
         by_digest = _by_digest(tokens)
+        if by_digest == self._tokens:
+            return
         # Made here, not for each call. Principals first: who is found has one.
         self._principals = {
             **self._principals,
@@ -171,6 +175,7 @@ class Authenticator:
             },
         }
         self._tokens = by_digest
+        self.edition += 1
 
     def authenticate(self, context: grpc.aio.ServicerContext[Any, Any]) -> Principal:
         """Return who makes the call of *context*.
