@@ -28,6 +28,13 @@ STEPS: Final = OperationStepRow.metadata.tables["operation_step"]
 OPERATIONS: Final = OperationRow.metadata.tables["operation"]
 EVENTS: Final = OperationEventRow.metadata.tables["operation_event"]
 
+EVENT: Final = sa.insert(EVENTS).inline()
+_BUMP: Final = (
+    sa.update(OPERATIONS)
+    .where(OPERATIONS.c.id == sa.bindparam("of_operation"))
+    .values(version=OPERATIONS.c.version + 1)
+)
+
 ACTIVE: Final = tuple(state.value for state in ACTIVE_STATES)
 
 
@@ -67,21 +74,20 @@ def note(
     Always in the transaction of what it tells of.
     """
     tell(session, operation_id)
-    event = sa.insert(EVENTS).values(
-        operation=operation_id,
-        at_ms=now_ms(),
-        epoch=epoch,
-        owner=owner,
-        kind=kind,
-        detail=detail,
-    )
-    session.connection().execute(event.inline())
+    event = {
+        "operation": operation_id,
+        "at_ms": now_ms(),
+        "epoch": epoch,
+        "owner": owner,
+        "kind": kind,
+        "detail": detail,
+    }
+    session.connection().execute(EVENT, event)
 
 
 def tell(session: Session, operation_id: str) -> None:
     """Tell those who wait for the operation that something about it changed."""
-    bump = sa.update(OPERATIONS).values(version=OPERATIONS.c.version + 1)
-    session.connection().execute(bump.where(OPERATIONS.c.id == operation_id))
+    session.connection().execute(_BUMP, {"of_operation": operation_id})
 
 
 def set_step(session: Session, operation_id: str, *, position: int, **values: Any) -> None:  # noqa: ANN401

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from trilock.server.domain.operation import JsonValue, StepState
-from trilock.server.operations.records import EVENTS, OPERATIONS, STEPS
+from trilock.server.operations.records import EVENT, OPERATIONS, STEPS
 from trilock.server.store.clock import db_now_ms, now_ms
 
 _OF: Final[sa.BindParameter[str]] = sa.bindparam("of_operation")
@@ -55,7 +55,6 @@ _TELL: Final = (
     # Null, which is no, for an operation that nobody told anything.
     .returning(OPERATIONS.c.abort_at_ms <= db_now_ms())
 )
-_EVENT: Final = sa.insert(EVENTS).inline()
 
 
 def write_started(session: Session, operation_id: str, *, position: int, before: JsonValue) -> None:
@@ -104,7 +103,7 @@ def write_events(
     told = connection.execute(_TELL, {"of_operation": operation_id}).scalar_one()
     now = now_ms()
     connection.execute(
-        _EVENT,
+        EVENT,
         [
             {
                 "operation": operation_id,

@@ -10,6 +10,7 @@ from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import allots_revision
 from trilock.server.store.insert import insert_if_absent
+from trilock.server.store.lookup import find_row
 from trilock.server.store.notices import announce
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.tables import CounterRow, EventRow, LiveTable, StoreRow
@@ -43,12 +44,19 @@ def next_number(session: Session, name: str) -> int:
 
 def generation(session: Session) -> int:
     """Return the store's generation."""
-    return session.exec(select(StoreRow.generation).where(StoreRow.id == _STORE)).one()
+    return _store(session).generation
 
 
 def revision(session: Session) -> int:
     """Return the newest revision."""
-    return session.exec(select(StoreRow.revision).where(StoreRow.id == _STORE)).one()
+    return _store(session).revision
+
+
+def _store(session: Session) -> StoreRow:
+    row = find_row(session, StoreRow, id=_STORE)
+    if row is None:
+        raise ValueError("no generation was begun")
+    return row
 
 
 def allot_revision(session: Session) -> int:

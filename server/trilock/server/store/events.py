@@ -7,12 +7,14 @@ too, so that who asks for a dropped one is told, and not given a gap.
 from dataclasses import dataclass
 from typing import Final
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, delete, func, select
 
 from trilock.server.domain.live import LiveBundle
 from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.store import codec
 from trilock.server.store.counters import generation, revision
+from trilock.server.store.lookup import find_row, find_rows
 from trilock.server.store.releases import live_bundles
 from trilock.server.store.tables import CounterRow, EventRow, ReleaseRow
 
@@ -20,6 +22,19 @@ LIVE: Final = "LIVE"
 """Kind of the event of a changed live row; its payload has the whole LiveBundle."""
 
 _COMPACTED: Final = "events/compacted"
+_EVENTS: Final = EventRow.metadata.tables["event"]
+
+# Made once: it is what all readers wait for after a pivot.
+_CHANGES: Final = (
+    sa.select(_EVENTS.c.payload)
+    .where(
+        _EVENTS.c.kind == LIVE,
+        _EVENTS.c.revision > sa.bindparam("after"),
+        _EVENTS.c.revision <= sa.bindparam("up_to"),
+    )
+    .order_by(_EVENTS.c.revision)
+    .limit(sa.bindparam("at_most"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +71,8 @@ def read_state(session: Session) -> State:
 def read_changes(session: Session, *, after: int, limit: int) -> Changes:
     """Return the changes after revision *after*, at most *limit* of them."""
     newest = revision(session)
-    query = (
-        select(EventRow)
-        .where(
-            EventRow.kind == LIVE,
-            col(EventRow.revision) > after,
-            col(EventRow.revision) <= newest,
-        )
-        .order_by(col(EventRow.revision))
-        .limit(limit)
-    )
-    changes = tuple(codec.live_from_json(row.payload["live"]) for row in session.exec(query))
+    rows = find_rows(session, _CHANGES, after=after, up_to=newest, at_most=limit)
+    changes = tuple(codec.live_from_json(row.payload["live"]) for row in rows)
     return Changes(
         generation=generation(session),
         revision=changes[-1].revision if len(changes) == limit else newest,
@@ -109,5 +115,5 @@ def compact_events(session: Session, *, before_ms: int) -> int:
 
 
 def _compacted(session: Session) -> int:
-    row = session.get(CounterRow, _COMPACTED)
+    row = find_row(session, CounterRow, name=_COMPACTED)
     return 0 if row is None else row.value
