@@ -203,20 +203,36 @@ def test_it_shows_who_why_and_which_rows(server: FakeServer, trilock: Trilock) -
     planned.why = "it was fixed as the target when models/delay/releases/2 went live"
     reason = "on hold since bob recorded: as models/eta/bundles/3"
     planned.passed_over.add(bundle="models/delay/bundles/9", reason=reason)
-    planned.leaves.sinks.add(sink="models/delay/sinks/predictions", staged_rows=2000)
-    planned.leaves.sinks.add(sink="models/delay/sinks/alerts", merged_rows=1)
-    planned.leaves.sinks.add(sink="models/delay/sinks/quiet")
+    sinks = "models/delay/sinks"
+    planned.leaves.sinks.add(sink=f"{sinks}/a", state="STAGED", staged_rows=2000, counted=True)
+    planned.leaves.sinks.add(sink=f"{sinks}/b", state="STAGED", counted=True)
+    planned.leaves.sinks.add(sink=f"{sinks}/c", state="UNKNOWN")
+    planned.leaves.sinks.add(
+        sink=f"{sinks}/d", state="STAGED", staged_rows=7, counted=True, count_time=ago(minutes=2)
+    )
+    planned.leaves.sinks.add(sink=f"{sinks}/e", state="DIRECT", merged_rows=1)
+    planned.leaves.sinks.add(sink=f"{sinks}/f", state="DIRECT")
+    planned.leaves.sinks.add(sink=f"{sinks}/g", state="DIRECT", undo_unavailable="it has no keys")
     server.answer("ReleaseService.PlanRollback", planned)
 
     lines = trilock("rollback", "--dry-run").out.splitlines()
 
+    silent = "its database does not answer in time, and no row was counted before"
     assert lines[0] == "roll back delay@production as ann"
     assert lines[3:8] == [
         "  why   it was fixed as the target when release 2 went live",
         "  not   bundle 9: on hold since bob recorded: as bundle eta/3",
-        "  rows  predictions: 2,000 staged rows to go to quarantine",
-        "  rows  alerts: 1 row put into the table to be taken out of it",
-        "  rows  quiet: whatever is staged goes to quarantine; no row was counted yet",
+        "  rows  a: 2,000 staged rows to go to quarantine",
+        "  rows  b: no staged row to go to quarantine",
+        f"  rows  c: whatever is staged goes to quarantine; {silent}",
+    ]
+    assert lines[8].startswith("  rows  d: 7 staged rows to go to quarantine, as counted ")
+    assert lines[8].endswith(" (2 min ago): its database does not answer")
+    moved = "1 row that finalize put into the table, and what was written since"
+    assert lines[9:12] == [
+        f"  rows  e: {moved}, to be taken out of it",
+        "  rows  f: whatever it wrote to the table, to be taken out of it",
+        "  rows  g: what it wrote stays in the table: it has no keys",
     ]
 
 

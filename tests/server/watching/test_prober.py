@@ -40,4 +40,4 @@ def test_staged_rows_are_counted_while_a_release_soaks(tmp_path: Path) -> None:
         look(w)
 
         (sink,) = describe_alias(w.runtime, ALIAS).live_sinks
-        assert (sink.state, sink.counts["staged"]) == ("STAGED", {"rows": 2})
+        assert (sink.state, sink.counts["staged"]["rows"]) == ("STAGED", 2)

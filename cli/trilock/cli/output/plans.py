@@ -15,6 +15,8 @@ from trilock.v1.report_pb2 import Verdict
 
 _LONGEST: Final = 80
 """Characters of a serving config's value that are shown."""
+_IN_TABLE: Final = frozenset({"MERGING", "DIRECT"})
+"""States in which a release has rows in the table, or may have."""
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -50,7 +52,7 @@ def rollback_lines(planned: PlanRollbackResponse, *, now: datetime | None = None
         reason = shorter(passed.reason, alias=plan.alias)
         yield clean(f"  not   bundle {last(passed.bundle)}: {reason}")
     for sink in planned.leaves.sinks:
-        yield clean(f"  rows  {_rows(sink)}")
+        yield clean(f"  rows  {_rows(sink, now=now)}")
     yield from _changes(plan)
     yield from _steps(plan)
 
@@ -78,13 +80,23 @@ def _steps(plan: Plan) -> Iterator[str]:
         yield clean(f"  warning: {shorter(warning, alias=plan.alias)}")
 
 
-def _rows(sink: ReleaseSink) -> str:
+def _rows(sink: ReleaseSink, *, now: datetime | None) -> str:
+    """Return what becomes of a release's rows; a figure only if it is one."""
     name = last(sink.sink)
+    if sink.undo_unavailable:
+        return f"{name}: what it wrote stays in the table: {sink.undo_unavailable}"
     if sink.merged_rows:
-        return f"{name}: {count(sink.merged_rows, 'row')} put into the table to be taken out of it"
-    if sink.staged_rows:
-        return f"{name}: {count(sink.staged_rows, 'staged row')} to go to quarantine"
-    return f"{name}: whatever is staged goes to quarantine; no row was counted yet"
+        moved = f"{count(sink.merged_rows, 'row')} that finalize put into the table"
+        return f"{name}: {moved}, and what was written since, to be taken out of it"
+    if sink.state in _IN_TABLE:
+        return f"{name}: whatever it wrote to the table, to be taken out of it"
+    if not (sink.counted or sink.staged_rows):
+        silent = "its database does not answer in time, and no row was counted before"
+        return f"{name}: whatever is staged goes to quarantine; {silent}"
+    rows = count(sink.staged_rows, "staged row") if sink.staged_rows else "no staged row"
+    counted = moment(sink.count_time) if sink.HasField("count_time") else None
+    old = f", as counted {when(counted, now=now)}: its database does not answer" if counted else ""
+    return f"{name}: {rows} to go to quarantine{old}"
 
 
 def _changes(plan: Plan) -> Iterator[str]:

@@ -294,6 +294,8 @@ class ReleaseSink(google.protobuf.message.Message):
     QUARANTINE_DIGEST_FIELD_NUMBER: builtins.int
     UNDO_UNAVAILABLE_FIELD_NUMBER: builtins.int
     AHEAD_FIELD_NUMBER: builtins.int
+    COUNTED_FIELD_NUMBER: builtins.int
+    COUNT_TIME_FIELD_NUMBER: builtins.int
     sink: builtins.str
     """sink is `models/{model}/sinks/{sink}`."""
     state: builtins.str
@@ -322,6 +324,12 @@ class ReleaseSink(google.protobuf.message.Message):
     """ahead is what it means that the sink's database has seen more of the release than
     this one, which was restored from a copy; empty if it has not.
     """
+    counted: builtins.bool
+    """counted is whether staged_rows is a figure; if not, nobody has counted them yet."""
+    @property
+    def count_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """count_time is when they were counted, unless it was just now, or for good."""
+
     def __init__(
         self,
         *,
@@ -334,8 +342,11 @@ class ReleaseSink(google.protobuf.message.Message):
         quarantine_digest: builtins.str = ...,
         undo_unavailable: builtins.str = ...,
         ahead: builtins.str = ...,
+        counted: builtins.bool = ...,
+        count_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "kept_rows", b"kept_rows", "merged_rows", b"merged_rows", "quarantine_digest", b"quarantine_digest", "replaced_rows", b"replaced_rows", "sink", b"sink", "staged_rows", b"staged_rows", "state", b"state", "undo_unavailable", b"undo_unavailable"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["count_time", b"count_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["ahead", b"ahead", "count_time", b"count_time", "counted", b"counted", "kept_rows", b"kept_rows", "merged_rows", b"merged_rows", "quarantine_digest", b"quarantine_digest", "replaced_rows", b"replaced_rows", "sink", b"sink", "staged_rows", b"staged_rows", "state", b"state", "undo_unavailable", b"undo_unavailable"]) -> None: ...
 
 global___ReleaseSink = ReleaseSink
 

@@ -6,7 +6,7 @@ Pure: what it is given is all it knows. Nothing of it is part of the plan's id.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.release import Release, ReleaseState
@@ -35,8 +35,15 @@ def changes(before: Bundle | None, after: Bundle) -> tuple[Change, ...]:
     )
 
 
+_STAGES: Final = frozenset({ReleaseState.SOAKING, ReleaseState.CANARY, ReleaseState.SHADOW})
+
+
 def not_undone(
-    leaves: Release, *, sinks: Sequence[Sink], between: Sequence[Release] = ()
+    leaves: Release,
+    *,
+    sinks: Sequence[Sink],
+    between: Sequence[Release] = (),
+    wrote_to_tables: bool = False,
 ) -> tuple[str, ...]:
     """Return what stays as it is when *leaves* is rolled back.
 
@@ -45,10 +52,12 @@ def not_undone(
         sinks: What it writes to.
         between: Releases that were live after the one that is restored and before
             *leaves*, and that nobody rolled back.
+        wrote_to_tables: Whether it did although it only stages as far as trilock knows: what
+            it knows was restored from a copy.
     """
     lines = ["what its readers were already given, and what was written where trilock has no sink"]
-    if leaves.state is not ReleaseState.SOAKING:
-        # In the soak its rows never were in a table.
+    if leaves.state not in _STAGES or wrote_to_tables:
+        # What is staged never was in a table.
         for sink in sinks:
             if sink.undoable:
                 lines.append(f"rows of {sink.table} that somebody else has written since")

@@ -158,7 +158,9 @@ def note_release_sink(
             model=release.model, number=release.number, sink=sink.sink, state=state, counts={}
         )
     row.state = state
-    kept = {kind: known for kind, known in row.counts.items() if kind != _KINDS[FenceAhead]}
+    # What was staged is in the table once it was merged.
+    over = {_KINDS[FenceAhead], *([_KINDS[StagedCount]] if isinstance(counts, MergeCounts) else [])}
+    kept = {kind: known for kind, known in row.counts.items() if kind not in over}
     row.counts = kept if counts is None else {**kept, _KINDS[type(counts)]: asdict(counts)}
     session.add(row)
 
@@ -177,7 +179,7 @@ def note_staged_rows(
             counts={},
         )
     # What its fence says is for the one to note who looks at it.
-    row.counts = {**row.counts, _KINDS[StagedCount]: asdict(count)}
+    row.counts = {**row.counts, _KINDS[StagedCount]: {**asdict(count), "at_ms": now_ms()}}
     session.add(row)
 
 

@@ -13,6 +13,7 @@ from trilock.server.planning.outlook import Change, changes, not_undone
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import list_releases
 from trilock.server.store.sinks import ReleaseSink, list_release_sinks, list_sinks
+from trilock.server.usecases.look_at_sinks import look_at_sinks
 from trilock.server.usecases.middle_states import Middle, middle_of_rollback
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
 from trilock.server.usecases.runtime import Runtime
@@ -31,7 +32,7 @@ class DescribedRollback:
     """What readers are served until it switches; None if nothing switches for them."""
     changes: tuple[Change, ...]
     sinks: tuple[ReleaseSink, ...]
-    """What became of the writes of the release that is left: they go to quarantine."""
+    """What the release that is left has in each of its sinks, counted now if they answer."""
     not_undone: tuple[str, ...]
     pace: Pace | None
     middle: Middle | None
@@ -62,16 +63,21 @@ def describe_rollback(
     # A shadow served nobody.
     is_shadow = planned.leaves.state is ReleaseState.SHADOW
     with runtime.database.read() as session:
+        registered = list_sinks(session, model=alias.model)
+        noted = list_release_sinks(session, planned.leaves.ref)
+    sinks = look_at_sinks(runtime, planned.leaves, sinks=registered, noted=noted)
+    with runtime.database.read() as session:
         return DescribedRollback(
             planned=planned,
             serves=None if is_shadow else planned.leaves.bundle,
             middle=between,
             changes=() if is_shadow else changes(before, after),
-            sinks=tuple(list_release_sinks(session, planned.leaves.ref)),
+            sinks=sinks,
             not_undone=not_undone(
                 planned.leaves,
-                sinks=list_sinks(session, model=alias.model),
+                sinks=registered,
                 between=_between(session, planned),
+                wrote_to_tables=any(sink.is_ahead for sink in sinks),
             ),
             pace=pace_of(session, alias, kind=OperationKind.ROLL_BACK),
         )

@@ -7,6 +7,7 @@ from trilock.server.rpc.convert.bundles import hold_to_proto
 from trilock.server.rpc.convert.checks import recorded_waivers_to_proto
 from trilock.server.rpc.convert.fields import duration, name_of, rows_of, timestamp
 from trilock.server.rpc.convert.fleet import fleet_to_proto
+from trilock.server.store.clock import to_datetime
 from trilock.server.store.drifts import Drift
 from trilock.server.store.fallbacks import Fallback
 from trilock.server.store.feature_states import FeatureState
@@ -90,6 +91,8 @@ def _release_sink(sink: ReleaseSink) -> release_pb2.ReleaseSink:
         quarantine_digest=staged.get("digest", ""),
         undo_unavailable=sink.counts.get("undo_unavailable", {}).get("why", ""),
         ahead=sink.counts.get("ahead", {}).get("why", ""),
+        counted="rows" in staged,
+        count_time=timestamp(to_datetime(staged["at_ms"])) if "at_ms" in staged else None,
     )
 
 
