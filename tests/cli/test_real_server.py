@@ -162,13 +162,13 @@ def test_an_incompatible_bundle_is_refused_with_its_findings(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["resolve", "delay@canary"], 2, "delay/aliases/canary does not exist"),
+        (["resolve", "delay@canary"], 2, "nothing was ever released on delay@canary; an"),
         (["resolve", "Delay"], 2, "'Delay' is not a valid model"),
         (["bundles", "17"], 2, "models/delay/bundles/17 does not exist"),
         (["operations", "show", "nonsense"], 2, "'nonsense' is no operation's id"),
         (["promote", "17"], 2, "models/delay/bundles/17 does not exist"),
-        (["rollback", "--yes"], 2, "does not exist"),
-        (["finalize"], 2, "does not exist"),
+        (["rollback", "--yes"], 2, "nothing was ever released on delay@production"),
+        (["finalize"], 2, "nothing was ever released on delay@production"),
         (["tokens", "create", "ci", "--role=nonsense"], 2, "'nonsense' is no role"),
         (["record", "--model-version=99", "--service=delay", f"--commit={'0' * 40}"], 2, "exist"),
         (

@@ -166,7 +166,7 @@ def test_an_alias_names_what_is_live_there(served: Served, trilock: RUN) -> None
         (["--schemas", "delay/1", "delay/9"], "featureSchemas/delay/versions/9 does not exist"),
         (["1", "featureSchemas/delay/versions/1"], "cannot be compared"),
         (["1", "x"], "after: 'x' is not a valid number of a bundle"),
-        (["delay@nowhere", "1"], "models/delay/aliases/nowhere does not exist"),
+        (["delay@nowhere", "1"], "nothing was ever released on delay@nowhere; an alias is spelt"),
     ],
 )
 def test_what_cannot_be_compared_is_a_usage_error(

@@ -40,25 +40,59 @@ def test_the_tree_needs_no_colour(trilock: Trilock) -> None:
     lines = run.out.splitlines()
     assert lines[0] == "delay@production  SOAKING"
     assert lines[1].startswith("├── live       bundle 2  release 2, promoted by alice 20")
-    assert lines[1].endswith("(1 h ago): because [INC-7]")
-    assert lines[2:6] == [
+    assert lines[1].endswith("(1 h ago)")
+    assert lines[2:7] == [
+        "│   ├── reason     because [INC-7]",
         "│   ├── model      delay version 2",
         "│   ├── features   delay_v2 in project delay__s2",
         "│   ├── pipeline   0000000000000000000000000000000000000002",
         "│   └── revision   20 of generation 1",
     ]
-    assert lines[6].startswith("├── target     ✔ READY  bundle 1  release 1, looked at 20")
-    assert lines[7] == "├── plane      ✔ model_alias agrees: 2"
-    assert lines[8].startswith(
-        "├── plane      ✖ feature_mirror differs: wanted a1, found b2: no answer within 2 s; "
-        "failed 3 times; next try 20"
-    )
-    assert lines[9] == "├── sink       predictions STAGED, 2,000 rows staged"
-    assert lines[10].startswith(f"└── operation  {OPERATION}  promote RUNNING, 20")
-    assert lines[11:] == [
-        "    ├── DONE     deploy_features  deploy_features it",
-        "    └── STARTED  fill_features  fill_features it",
+    assert lines[7].startswith("├── target     ✔ READY  bundle 1  release 1, looked at 20")
+    assert lines[8] == "├── plane      ✔ model_alias agrees: 2"
+    assert lines[9:11] == [
+        "├── plane      ✖ feature_mirror differs: wanted a1, found b2",
+        "│   ├── no answer within 2 s",
     ]
+    assert lines[11].startswith("│   └── failed 3 times, next try 20")
+    assert lines[12] == "├── sink       predictions STAGED, 2,000 rows staged"
+    assert lines[13].startswith("└── operation  promote RUNNING, begun by bob 20")
+    assert lines[14:] == [
+        "    ├── trilock operations show 0123456789abcdef0123456789abcdef",
+        "    ├── DONE     deploy_features  deploy_features it",
+        "    └── STARTED  fill_features    fill_features it",
+    ]
+    assert max(len(line) for line in lines) <= 100
+
+
+def test_an_operation_that_waits_says_for_what_since_when_and_until_when(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    waiting = operation(steps=(("fill_features", "STARTED"),))
+    waiting.steps[0].title = "fill delay__s2 for models/delay/bundles/2"
+    waiting.steps[0].attempts = 3
+    waiting.steps[0].error = "no answer within 2 s"
+    waiting.steps[0].start_time.CopyFrom(ago(minutes=2))
+    waiting.next_try_time.CopyFrom(ago(seconds=-60))
+    server.answer("OperationService.GetOperation", GetOperationResponse(operation=waiting))
+
+    lines = trilock("status").out.splitlines()
+
+    assert lines[-2] == "    ├── STARTED  fill_features  fill delay__s2 for bundle 2, 3 attempts"
+    assert lines[-1].startswith("    └── waits for fill_features since 20")
+    assert "(2 min ago): no answer within 2 s; next try 20" in lines[-1]
+
+
+def test_aliases_that_are_not_shown_are_not_passed_over_in_silence(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    found = [alias(LIVE, target=TARGET), alias(LIVE, target=TARGET)]
+    server.answer("ReleaseService.ListAliases", ListAliasesResponse(aliases=found))
+
+    run = trilock("status", "--limit=1")
+
+    assert run.out.count("delay@production  SOAKING") == 1
+    assert run.err == "there are more aliases than the 1 shown: raise --limit, or name one\n"
 
 
 def test_rows_that_nobody_has_counted_are_not_said_to_be_none(

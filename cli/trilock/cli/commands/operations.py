@@ -8,13 +8,13 @@ import typer
 
 from trilock.cli.input.grammar import operation as operation_name
 from trilock.cli.input.options import PROMOTE_TIMEOUT_S, AliasFilter, Limit, Output, Reason
-from trilock.cli.output.plain import moment, plain, state_of
+from trilock.cli.output.operations import has_switched, state_of, waits
+from trilock.cli.output.plain import moment, plain
 from trilock.cli.output.streams import Format, clean, say, write, write_json, write_table
 from trilock.cli.output.words import last, shorter, when
 from trilock.cli.running.command import Command
 from trilock.cli.running.finishing import finish, seconds
 from trilock.cli.running.session import Session, connected, pages
-from trilock.cli.running.waiting import has_switched, waits
 from trilock.client.names import short_alias
 from trilock.v1.operation_pb2 import Operation
 from trilock.v1.operation_service_pb2 import (

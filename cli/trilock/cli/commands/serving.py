@@ -24,12 +24,12 @@ from trilock.cli.output.streams import (
 )
 from trilock.cli.output.words import last, when
 from trilock.cli.running.command import Command
-from trilock.cli.running.session import Session, connected, pages
+from trilock.cli.running.session import Session, all_aliases, connected, nothing_released
 from trilock.client import LiveBundle, Resolver
 from trilock.client.errors import TrilockError
 from trilock.client.names import short_alias
 from trilock.v1.release_pb2 import ReleaseState
-from trilock.v1.release_service_pb2 import GetReleaseAtRequest, ListAliasesRequest
+from trilock.v1.release_service_pb2 import GetReleaseAtRequest
 from trilock.v1.serving_pb2 import ServingBundle
 from trilock.v1.serving_service_pb2 import ResolveRequest
 
@@ -158,23 +158,15 @@ def _require_released(session: Session, names: Sequence[str], *, wait: bool) -> 
         UsageError: There is one, and it is not to be waited for.
     """
     try:
-        request = ListAliasesRequest()
-        known = [
-            one.name for one in pages(session.client.releases.ListAliases, request, items="aliases")
-        ]
+        known = all_aliases(session)
     except TrilockError:
         return  # it is watched through outages, and by who may do no more than that
-    nothing = [short_alias(name) for name in names if name not in known]
-    if not nothing:
-        return
-    told = f"nothing was ever released on {', '.join(nothing)}"
-    if wait:
-        say(f"{told}; waiting for it")
-        return
-    there = ", ".join(short_alias(name) for name in known) or "none yet"
-    raise UsageError(
-        f"{told}; an alias is spelt MODEL[@ALIAS], and there is: {there}; --wait waits for it"
-    )
+    nothing = [name for name in names if name not in known]
+    if nothing and wait:
+        told = ", ".join(short_alias(name) for name in nothing)
+        say(f"nothing was ever released on {told}; waiting for it")
+    elif nothing:
+        raise UsageError(f"{nothing_released(session, nothing)}; --wait waits for it")
 
 
 def _write_change(live: LiveBundle, *, output: Format) -> None:

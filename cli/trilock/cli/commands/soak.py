@@ -17,7 +17,8 @@ from trilock.cli.input.options import (
     Reason,
     Wait,
 )
-from trilock.cli.output.plain import moment, plain, state_of
+from trilock.cli.output.operations import state_of
+from trilock.cli.output.plain import moment, plain
 from trilock.cli.output.plans import rollback_lines
 from trilock.cli.output.streams import Format, clean, say, write, write_json
 from trilock.cli.output.words import last, when

@@ -119,7 +119,10 @@ def _views(session: Session, alias: str | None, *, limit: int) -> list[AliasView
         request = GetAliasRequest(name=session.names.alias(alias))
         found = [session.client.releases.GetAlias(request).alias]
     else:
-        found = _list_aliases(session, "", limit=limit)
+        found = _list_aliases(session, "", limit=limit + 1)
+        if len(found) > limit:
+            say(f"there are more aliases than the {limit} shown: raise --limit, or name one")
+        found = found[:limit]
     return [_view(session, one) for one in found]
 
 

@@ -17,7 +17,6 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from trilock.client.live import plain_struct
-from trilock.v1.operation_pb2 import Operation, OperationState
 
 
 def plain(message: Message) -> dict[str, Any]:
@@ -44,11 +43,6 @@ def enum_name(enum: EnumDescriptor, number: int) -> str:
         return str(number)
     prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper()
     return value.name.removeprefix(f"{prefix}_")
-
-
-def state_of(operation: Operation) -> str:
-    """Return the operation's state in a word."""
-    return enum_name(OperationState.DESCRIPTOR, operation.state)
 
 
 def moment(timestamp: Timestamp) -> datetime | None:

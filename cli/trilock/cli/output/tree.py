@@ -7,9 +7,10 @@ from datetime import datetime
 from rich.text import Text
 from rich.tree import Tree
 
-from trilock.cli.output.plain import enum_name, moment, state_of
+from trilock.cli.output.operations import state_of, step_waits
+from trilock.cli.output.plain import enum_name, moment
 from trilock.cli.output.streams import clean, encodable
-from trilock.cli.output.words import count, last, span, thing, when
+from trilock.cli.output.words import count, last, shorter, span, thing, when
 from trilock.client.names import short_alias
 from trilock.v1.bundle_pb2 import Hold
 from trilock.v1.drift_pb2 import Drift
@@ -50,12 +51,12 @@ def status_tree(view: AliasView, *, now: datetime | None = None) -> Tree:
     paused = ", paused" if pause is not None else ""
     tree = Tree(_text(f"{short_alias(alias.name)}  {state}{paused}", style="bold"))
     live = tree.add(_text(f"live       {_release(alias.live, now=now)}"))
-    for line in _bundle_lines(view.live):
+    for line in (*_reason(alias.live, alias=alias.name), *_bundle_lines(view.live)):
         live.add(_text(line))
     for line, more in _branches(alias, now=now):
-        branch = tree.add(_text(line))
+        branch = tree.add(_text(shorter(line, alias=alias.name)))
         for text in more:
-            branch.add(_text(text))
+            branch.add(_text(shorter(text, alias=alias.name)))
     if view.operation is not None:
         _add_operation(tree, view.operation, now=now)
     return tree
@@ -80,7 +81,7 @@ def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequ
             [f"not kept warm: {each}" for each in state.cold],
         )
     for plane in alias.planes:
-        yield f"plane      {_plane(plane, now=now)}", ()
+        yield f"plane      {_plane(plane)}", tuple(_troubles(plane, now=now))
     if alias.fleet.watchers:
         yield f"fleet      {fleet_line(alias.fleet)}", ()
     for sink in alias.live.sinks:
@@ -91,9 +92,11 @@ def _branches(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequ
 
 def _trials(alias: Alias, *, now: datetime | None) -> Iterator[tuple[str, Sequence[str]]]:
     if alias.HasField("canary"):
-        yield f"canary     {alias.canary_percent} % to {_release(alias.canary, now=now)}", ()
+        why = tuple(_reason(alias.canary, alias=alias.name))
+        yield f"canary     {alias.canary_percent} % to {_release(alias.canary, now=now)}", why
     if alias.HasField("shadow"):
-        yield f"shadow     {_release(alias.shadow, now=now)}", ()
+        why = tuple(_reason(alias.shadow, alias=alias.name))
+        yield f"shadow     {_release(alias.shadow, now=now)}", why
 
 
 def fleet_line(fleet: Fleet) -> str:
@@ -141,8 +144,16 @@ def _release(release: Release, *, now: datetime | None) -> str:
         f"{thing(release.bundle, 'bundle')}  {thing(release.name, 'release')}",
         f"{verb} by {cause.principal or 'nobody'} {when(moment(release.start_time), now=now)}",
     ]
-    line = ", ".join(parts) + (f": {cause.reason}" if cause.reason else "")
-    return f"{line} [{cause.incident}]" if cause.incident else line
+    return ", ".join(parts)
+
+
+def _reason(release: Release, *, alias: str) -> Iterator[str]:
+    """Yield why *release* is there, if anybody said so."""
+    cause = release.cause
+    told = [shorter(cause.reason, alias=alias)] if cause.reason else []
+    told += [f"[{cause.incident}]"] if cause.incident else []
+    if told:
+        yield f"reason     {' '.join(told)}"
 
 
 def _bundle_lines(live: LiveBundle | None) -> Iterator[str]:
@@ -210,25 +221,28 @@ def _fed(state: FeatureState, *, now: datetime | None) -> str:
     return f"{state.project} of {thing(state.release, 'release')}, {fed}{size}"
 
 
-def _plane(plane: PlaneStatus, *, now: datetime | None) -> str:
+def _plane(plane: PlaneStatus) -> str:
     if plane.converged:
         return f"{encodable('✔', otherwise='+')} {plane.plane} agrees: {plane.wanted}"
-    next_try = moment(plane.next_try_time)
-    since = moment(plane.failing_since_time)
-    tried = f"; failed {count(plane.attempts, 'time')}" if plane.attempts else ""
-    tried += f" since {when(since, now=now)}" if since else ""
-    again = f"; next try {when(next_try, now=now)}" if next_try else ""
-    error = f": {plane.error}" if plane.error else ""
+    cross, found = encodable("✖", otherwise="x"), plane.found or "none"
     if plane.wanted == plane.found:
         # It was not seen since the last change: what it should be now, nobody could tell it.
-        return (
-            f"{encodable('✖', otherwise='x')} {plane.plane} follows, was {plane.found or 'none'} "
-            f"when last seen{error}{tried}{again}"
-        )
-    return (
-        f"{encodable('✖', otherwise='x')} {plane.plane} differs: wanted {plane.wanted or 'none'}, "
-        f"found {plane.found or 'none'}{error}{tried}{again}"
-    )
+        return f"{cross} {plane.plane} follows, was {found} when last seen"
+    return f"{cross} {plane.plane} differs: wanted {plane.wanted or 'none'}, found {found}"
+
+
+def _troubles(plane: PlaneStatus, *, now: datetime | None) -> Iterator[str]:
+    """Yield why *plane* does not agree, since when, and when that is tried again."""
+    if plane.converged:
+        return
+    if plane.error:
+        yield plane.error
+    since, next_try = moment(plane.failing_since_time), moment(plane.next_try_time)
+    tried = f"failed {count(plane.attempts, 'time')}" if plane.attempts else ""
+    tried += f" since {when(since, now=now)}" if tried and since else ""
+    again = f"next try {when(next_try, now=now)}" if next_try else ""
+    if tried or again:
+        yield ", ".join(part for part in (tried, again) if part)
 
 
 def _sink(sink: ReleaseSink) -> str:
@@ -259,9 +273,15 @@ def _waiver(recorded: RecordedWaiver) -> str:
 def _add_operation(tree: Tree, operation: Operation, *, now: datetime | None) -> None:
     kind = operation.kind.lower().replace("_", " ")
     began = when(moment(operation.create_time), now=now)
-    branch = tree.add(_text(f"operation  {operation.name}  {kind} {state_of(operation)}, {began}"))
+    by = f" by {operation.cause.principal}" if operation.cause.principal else ""
+    branch = tree.add(_text(f"operation  {kind} {state_of(operation)}, begun{by} {began}"))
+    branch.add(_text(f"trilock operations show {last(operation.name)}"))
+    width = max((len(step.step) for step in operation.steps), default=0)
     for step in operation.steps:
+        title = shorter(step.title, alias=operation.alias)
         attempts = f", {count(step.attempts, 'attempt')}" if step.attempts > 1 else ""
-        error = f": {step.error}" if step.error else ""
         told = f": {step.progress}" if step.state == "STARTED" and step.progress else ""
-        branch.add(_text(f"{step.state:<8} {step.step}  {step.title}{attempts}{told}{error}"))
+        branch.add(_text(f"{step.state:<8} {step.step:<{width}}  {title}{attempts}{told}"))
+    # What planes wait for stands with the planes.
+    for line in step_waits(operation):
+        branch.add(_text(f"waits for {line}"))

@@ -9,10 +9,14 @@ from typing import Any, Final
 
 import typer
 
+from trilock.cli.exits import UsageError
 from trilock.cli.input.grammar import Names
 from trilock.cli.running.extras import call
 from trilock.client import Client
+from trilock.client.errors import NotFoundError, TrilockError
+from trilock.client.names import short_alias
 from trilock.v1.admin_service_pb2 import GetServerInfoRequest
+from trilock.v1.release_service_pb2 import ListAliasesRequest
 
 _PAGE: Final = 1000
 
@@ -39,7 +43,32 @@ def connected(context: typer.Context) -> Iterator[Session]:
     """Yield a session with the server that the command line names."""
     access: Access = context.obj or Access()
     with Client(access.server, token_file=access.token_file, ca_file=access.ca_file) as client:
-        yield _session(client)
+        session = _session(client)
+        try:
+            yield session
+        except NotFoundError as error:
+            name = error.metadata.get("resource", "")
+            if "/aliases/" not in name:
+                raise
+            raise nothing_released(session, [name]) from error
+
+
+def nothing_released(session: Session, names: Sequence[str]) -> UsageError:
+    """Return the error that says that *names*, which are aliases, are none, and what there is."""
+    told = f"nothing was ever released on {', '.join(short_alias(name) for name in names)}"
+    try:
+        known = all_aliases(session)
+    except TrilockError:  # who may not list them is told as much as is known
+        return UsageError(told)
+    there = ", ".join(short_alias(name) for name in known) or "none yet"
+    return UsageError(f"{told}; an alias is spelt MODEL[@ALIAS], and there is: {there}")
+
+
+def all_aliases(session: Session) -> list[str]:
+    """Return the full name of every alias on which something was released."""
+    request = ListAliasesRequest()
+    found = pages(session.client.releases.ListAliases, request, items="aliases")
+    return [alias.name for alias in found]
 
 
 def _session(client: Client) -> Session:

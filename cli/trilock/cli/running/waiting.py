@@ -15,9 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trilock.cli.exits import CommandError, Exit, exit_for_reason
-from trilock.cli.output.plain import moment, state_of
+from trilock.cli.output.operations import has_switched, may_turn_back, state_of, waits
 from trilock.cli.output.streams import clean, say, words
-from trilock.cli.output.words import shorter, when
+from trilock.cli.output.words import shorter
 from trilock.cli.running.session import Session
 from trilock.client._transport.backoff import Backoff
 from trilock.client.errors import UnavailableError
@@ -155,43 +155,6 @@ def require_success(operation: Operation) -> None:
             raise CommandError(
                 f"taken back, everything is as before: {error.message or 'cancelled'}", code=code
             )
-
-
-def has_switched(operation: Operation) -> bool:
-    """Return whether every reader was told to serve another bundle; finalize tells none."""
-    return bool(operation.pivot_revision) and operation.kind != "FINALIZE"
-
-
-def may_turn_back(operation: Operation) -> bool:
-    """Return whether *operation* can still be cancelled."""
-    runs = operation.state == OperationState.OPERATION_STATE_RUNNING
-    return runs and not operation.pivot_revision and operation.kind != "ROLL_BACK"
-
-
-def waits(operation: Operation) -> Iterator[str]:
-    """Yield one line for everything that *operation* waits for."""
-    for step in operation.steps:
-        if step.error and step.state not in {"DONE", "UNDONE"}:
-            why = shorter(step.error, alias=operation.alias)
-            again = _again(operation.next_try_time)
-            yield clean(f"{step.step}{_since(step.start_time)}: {why}{again}")
-    for plane in operation.planes:
-        if not plane.converged:
-            why = shorter(plane.error, alias=operation.alias) or "it follows"
-            yield clean(
-                f"{plane.plane}{_since(plane.failing_since_time)}: {why}"
-                f"{_again(plane.next_try_time)}"
-            )
-
-
-def _since(timestamp: Timestamp) -> str:
-    since = moment(timestamp)
-    return f" since {when(since)}" if since else ""
-
-
-def _again(timestamp: Timestamp) -> str:
-    next_try = moment(timestamp)
-    return f"; next try {when(next_try)}" if next_try else ""
 
 
 def _changes(session: Session, operation: Operation, *, deadline: float) -> Iterator[Operation]:
