@@ -14,6 +14,7 @@ from tests.support.releases import (
 )
 from trilock.v1.check_service_pb2 import Candidate, CheckRequest, CheckResponse
 from trilock.v1.operation_pb2 import OperationError
+from trilock.v1.release_pb2 import PlanOrder
 from trilock.v1.release_service_pb2 import PlanPromotionResponse
 from trilock.v1.report_pb2 import Report, Verdict
 
@@ -206,6 +207,38 @@ def test_a_plan_says_what_differs_in_which_states_how_long_and_what_stays(
         "  state bundle 2: COMPATIBLE",
         "  time  0.21 s to the switch, 3 min until every plane agrees (as in 4 earlier runs)",
         "  stays  what was already served",
+    ]
+
+
+def test_a_plan_in_place_says_in_which_order_and_what_the_other_would_be(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    whole = plan(report=COMPATIBLE)
+    first, second = "models/delay/bundles/1", "models/delay/bundles/2"
+    whole.states.add(model_of=first, features_of=first)
+    whole.states.add(model_of=first, features_of=second, verdict=Verdict.VERDICT_COMPATIBLE)
+    whole.states.add(model_of=second, features_of=second, verdict=Verdict.VERDICT_COMPATIBLE)
+    whole.order = PlanOrder.PLAN_ORDER_FEATURES_FIRST
+    whole.order_why = "model version 1 reads what it was recorded with from delay version 2, too"
+    whole.other_state.model_of, whole.other_state.features_of = second, first
+    whole.other_state.verdict = Verdict.VERDICT_INCOMPATIBLE
+    whole.other_state.why = "weather:humidity is not there"
+    server.answer("ReleaseService.PlanPromotion", PlanPromotionResponse(plan=whole))
+
+    lines = trilock("plan", "promote", "delay/2").out.splitlines()
+
+    at = lines.index("  state bundle 1, as now")
+    assert lines[at + 1 : at + 5] == [
+        "  state the model of bundle 1 on the features of bundle 2: COMPATIBLE",
+        "  state bundle 2: COMPATIBLE",
+        (
+            "  order features first: model version 1 reads what it was recorded with from delay "
+            "version 2, too"
+        ),
+        (
+            "  not   the model of bundle 2 on the features of bundle 1: INCOMPATIBLE, "
+            "weather:humidity is not there"
+        ),
     ]
 
 

@@ -10,12 +10,18 @@ from tests.support.crash import NEVER, Bomb, Crash
 from tests.support.values import ALIAS, MODEL, NOON
 from tests.support.world import ANN, WIDER_INPUTS, WINDOW, World, world
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.errors import StalePlanError
+from trilock.server.domain.errors import (
+    IncompatibleError,
+    StalePlanError,
+    WindowNotAcceptedError,
+)
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.ports import Window
 from trilock.server.planning.middle import Way
+from trilock.server.rpc.convert.plan import promotion_to_proto
 from trilock.server.store.releases import live_bundle
 from trilock.server.usecases.abort import abort
+from trilock.server.usecases.derive_bundle import Half, derive_bundle
 from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.describe_rollback import describe_rollback
 from trilock.server.usecases.feature_projects import list_feature_projects, materialize_features
@@ -23,6 +29,8 @@ from trilock.server.usecases.promote import PlannedPromotion, plan_promote
 from trilock.server.watching.drift_watcher import DriftWatcher
 from trilock.server.watching.feature_watcher import FeatureWatcher
 from trilock.server.workers.lease import free_all
+from trilock.v1.release_pb2 import PlanOrder
+from trilock.v1.report_pb2 import Verdict
 
 OLD = {"temp": 21.0}
 NEW = {"temp": 21.0, "humidity": 0.5}
@@ -98,6 +106,96 @@ def test_a_new_feature_goes_before_the_model_that_reads_it(w: Led) -> None:
     assert planned.plan.warnings == ()
     assert before == [("1", "delay"), NEW]
     assert ended.state is OperationState.SUCCEEDED
+    assert (w.told(), w.mirrored(), w.converged()) == (("2", "delay"), NEW, True)
+
+
+def test_the_plan_says_which_order_and_why_and_what_the_other_would_be(w: Led) -> None:
+    planned = w.plan(w.wider())
+
+    told = promotion_to_proto(planned, plan=planned.plan)
+
+    first, second = "models/delay/bundles/1", "models/delay/bundles/2"
+    assert [(state.model_of, state.features_of, state.verdict) for state in told.states] == [
+        (first, first, Verdict.VERDICT_UNSPECIFIED),
+        (first, second, Verdict.VERDICT_COMPATIBLE),
+        (second, second, Verdict.VERDICT_COMPATIBLE_WITH_WARNINGS),
+    ]
+    assert (told.order, told.order_why) == (
+        PlanOrder.PLAN_ORDER_FEATURES_FIRST,
+        "model version 1 reads what it was recorded with from delay version 2, too",
+    )
+    other = told.other_state
+    assert (other.model_of, other.features_of, other.verdict) == (
+        second,
+        first,
+        Verdict.VERDICT_INCOMPATIBLE,
+    )
+    assert "humidity" in other.why
+
+
+def test_how_long_features_took_to_lead_is_told_of_the_next_plan(w: Led) -> None:
+    w.release(w.wider())
+
+    planned = w.plan(w.record(variant="wider", inputs=WIDER_INPUTS))
+
+    assert planned.pace is not None
+    assert {"lead_features", "swap_features"} <= set(planned.pace.steps)
+
+
+def test_only_the_features_go_along_with_the_model_that_is_live(w: Led) -> None:
+    """Nothing is in between that is not live already: the model stays."""
+    derived, _ = derive_bundle(
+        w.runtime, alias=ALIAS, bundle=w.wider().ref, only=Half.FEATURES, principal=ANN
+    )
+
+    planned = w.plan(derived)
+    w.release(derived)
+
+    assert planned.middle is not None
+    assert (planned.middle.way, planned.refusal) == (Way.MODEL_FIRST, None)
+    assert (w.told(), w.mirrored()) == (("1", "delay"), NEW)
+
+
+def test_only_features_that_are_made_otherwise_need_a_window(w: Led) -> None:
+    derived, _ = derive_bundle(
+        w.runtime,
+        alias=ALIAS,
+        bundle=w.record(variant="scaled").ref,
+        only=Half.FEATURES,
+        principal=ANN,
+    )
+
+    planned = w.plan(derived)
+
+    assert planned.middle is not None
+    assert planned.middle.way is Way.WINDOW
+    assert isinstance(planned.refusal, WindowNotAcceptedError)
+
+
+def test_only_the_model_is_on_the_features_that_are_live_for_good(w: Led) -> None:
+    """What would be between is what would be live: it is judged as that."""
+    derived, _ = derive_bundle(
+        w.runtime, alias=ALIAS, bundle=w.wider().ref, only=Half.MODEL, principal=ANN
+    )
+
+    planned = w.plan(derived)
+
+    assert planned.middle is None
+    assert isinstance(planned.refusal, IncompatibleError)
+
+
+def test_only_features_then_only_model_is_the_same_way_in_two_promotions(w: Led) -> None:
+    whole = w.wider()
+    for only in (Half.FEATURES, Half.MODEL):
+        derived, _ = derive_bundle(
+            w.runtime, alias=ALIAS, bundle=whole.ref, only=only, principal=ANN
+        )
+        w.promote(derived, accept_window="")
+        w.settle()
+        w.finalize()
+        w.settle()
+
+    assert w.live().bundle == whole.ref
     assert (w.told(), w.mirrored(), w.converged()) == (("2", "delay"), NEW, True)
 
 

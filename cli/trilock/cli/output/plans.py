@@ -9,7 +9,15 @@ from trilock.cli.output.reports import report_lines
 from trilock.cli.output.streams import clean
 from trilock.cli.output.words import count, last, length, shorter, shorter_commits, when
 from trilock.client.names import short_alias
-from trilock.v1.release_pb2 import Plan, Release, ReleaseKind, ReleaseSink, ReleaseState
+from trilock.v1.release_pb2 import (
+    Plan,
+    PlanOrder,
+    PlanState,
+    Release,
+    ReleaseKind,
+    ReleaseSink,
+    ReleaseState,
+)
 from trilock.v1.release_service_pb2 import PlanRollbackResponse
 from trilock.v1.report_pb2 import Verdict
 
@@ -111,16 +119,26 @@ def _states(plan: Plan) -> Iterator[str]:
     if not any(state.verdict for state in plan.states):
         return  # from one bundle to another, without a check that could be refused
     for number, state in enumerate(plan.states):
-        model, features = last(state.model_of), last(state.features_of)
-        told = f"bundle {model}"
-        if model != features:
-            told = f"the model of bundle {model} on the features of bundle {features}"
-        if state.verdict:
-            told += f": {enum_name(Verdict.DESCRIPTOR, state.verdict)}"
-        elif not number and plan.from_bundle:
-            told += ", as now"
-        why = shorter(state.why, alias=plan.alias)
-        yield clean(f"  state {told}{f', {why}' if why else ''}")
+        as_now = not number and bool(plan.from_bundle)
+        yield clean(f"  state {_state(state, alias=plan.alias, as_now=as_now)}")
+    if plan.order:
+        order = enum_name(PlanOrder.DESCRIPTOR, plan.order).lower().replace("_", " ")
+        yield clean(f"  order {order}: {plan.order_why}")
+    if plan.HasField("other_state"):
+        yield clean(f"  not   {_state(plan.other_state, alias=plan.alias)}")
+
+
+def _state(state: PlanState, *, alias: str, as_now: bool = False) -> str:
+    model, features = last(state.model_of), last(state.features_of)
+    told = f"bundle {model}"
+    if model != features:
+        told = f"the model of bundle {model} on the features of bundle {features}"
+    if state.verdict:
+        told += f": {enum_name(Verdict.DESCRIPTOR, state.verdict)}"
+    elif as_now:
+        told += ", as now"
+    why = shorter(state.why, alias=alias)
+    return f"{told}{f', {why}' if why else ''}"
 
 
 def _pace(plan: Plan) -> str:

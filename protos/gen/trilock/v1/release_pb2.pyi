@@ -102,6 +102,38 @@ RELEASE_KIND_ROLLBACK: ReleaseKind.ValueType  # 2
 """RELEASE_KIND_ROLLBACK is a rollback."""
 global___ReleaseKind = ReleaseKind
 
+class _PlanOrder:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PlanOrderEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_PlanOrder.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PLAN_ORDER_UNSPECIFIED: _PlanOrder.ValueType  # 0
+    """PLAN_ORDER_UNSPECIFIED is side by side, or where only one of them changes."""
+    PLAN_ORDER_MODEL_FIRST: _PlanOrder.ValueType  # 1
+    """PLAN_ORDER_MODEL_FIRST switches, and the features follow."""
+    PLAN_ORDER_FEATURES_FIRST: _PlanOrder.ValueType  # 2
+    """PLAN_ORDER_FEATURES_FIRST swaps the features in before the switch."""
+    PLAN_ORDER_WINDOW: _PlanOrder.ValueType  # 3
+    """PLAN_ORDER_WINDOW is model first, through a state that does not go together: a promotion
+    is refused unless somebody accepts that.
+    """
+
+class PlanOrder(_PlanOrder, metaclass=_PlanOrderEnumTypeWrapper):
+    """PlanOrder is in which order model and features change, in place."""
+
+PLAN_ORDER_UNSPECIFIED: PlanOrder.ValueType  # 0
+"""PLAN_ORDER_UNSPECIFIED is side by side, or where only one of them changes."""
+PLAN_ORDER_MODEL_FIRST: PlanOrder.ValueType  # 1
+"""PLAN_ORDER_MODEL_FIRST switches, and the features follow."""
+PLAN_ORDER_FEATURES_FIRST: PlanOrder.ValueType  # 2
+"""PLAN_ORDER_FEATURES_FIRST swaps the features in before the switch."""
+PLAN_ORDER_WINDOW: PlanOrder.ValueType  # 3
+"""PLAN_ORDER_WINDOW is model first, through a state that does not go together: a promotion
+is refused unless somebody accepts that.
+"""
+global___PlanOrder = PlanOrder
+
 @typing.final
 class Cause(google.protobuf.message.Message):
     """Cause is who did something, and why."""
@@ -693,6 +725,9 @@ class Plan(google.protobuf.message.Message):
     PACE_FIELD_NUMBER: builtins.int
     STATES_FIELD_NUMBER: builtins.int
     NOT_UNDONE_FIELD_NUMBER: builtins.int
+    ORDER_FIELD_NUMBER: builtins.int
+    ORDER_WHY_FIELD_NUMBER: builtins.int
+    OTHER_STATE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """id is over everything the plan was made of: the same world, the same id."""
     alias: builtins.str
@@ -705,6 +740,10 @@ class Plan(google.protobuf.message.Message):
     """from_bundle is the bundle that is live now; empty if none is."""
     to_bundle: builtins.str
     """to_bundle is the bundle that would be live."""
+    order: global___PlanOrder.ValueType
+    """order is in which order model and features change, in place."""
+    order_why: builtins.str
+    """order_why is why in that order, in one line; empty without an order."""
     @property
     def steps(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PlanStep]:
         """steps are in the order in which they would run."""
@@ -733,6 +772,10 @@ class Plan(google.protobuf.message.Message):
     def not_undone(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """not_undone are what stays as it is, one line each."""
 
+    @property
+    def other_state(self) -> global___PlanState:
+        """other_state is what readers would pass through in the other order; unset without one."""
+
     def __init__(
         self,
         *,
@@ -749,9 +792,12 @@ class Plan(google.protobuf.message.Message):
         pace: global___Pace | None = ...,
         states: collections.abc.Iterable[global___PlanState] | None = ...,
         not_undone: collections.abc.Iterable[builtins.str] | None = ...,
+        order: global___PlanOrder.ValueType = ...,
+        order_why: builtins.str = ...,
+        other_state: global___PlanState | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["pace", b"pace", "report", b"report"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "changes", b"changes", "etag", b"etag", "from_bundle", b"from_bundle", "id", b"id", "kind", b"kind", "not_undone", b"not_undone", "pace", b"pace", "report", b"report", "states", b"states", "steps", b"steps", "to_bundle", b"to_bundle", "warnings", b"warnings"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["other_state", b"other_state", "pace", b"pace", "report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "changes", b"changes", "etag", b"etag", "from_bundle", b"from_bundle", "id", b"id", "kind", b"kind", "not_undone", b"not_undone", "order", b"order", "order_why", b"order_why", "other_state", b"other_state", "pace", b"pace", "report", b"report", "states", b"states", "steps", b"steps", "to_bundle", b"to_bundle", "warnings", b"warnings"]) -> None: ...
 
 global___Plan = Plan
 

@@ -77,7 +77,7 @@ class ReleaseReads(Service, release_service_pb2_grpc.ReleaseServiceServicer):
                 changes=described.changes,
                 not_undone=described.not_undone,
                 pace=described.pace,
-                between=None if described.middle is None else described.middle.taken,
+                between=described.middle,
             ),
             leaves=release_to_proto(planned.leaves, sinks=described.sinks),
             restores=None if target.release is None else release_to_proto(target.release),

@@ -22,6 +22,8 @@ class Middle:
     """What readers are served in between."""
     passed_over: State | None
     """What they would be served the other way; None if there is no other way."""
+    why: str
+    """Why this way, in one line."""
 
     def require_accepted(self, alias: AliasRef, *, why: str) -> None:
         """Do nothing if readers may pass through it, or *why* says that somebody accepts it.
@@ -53,8 +55,11 @@ def middle_of_promotion(
     features_first = judge.features_first(around.alias, before=before, after=after)
     taken = way(model_first=model_first, features_first=features_first)
     if taken is Way.FEATURES_FIRST:
-        return Middle(way=taken, taken=features_first, passed_over=model_first)
-    return Middle(way=taken, taken=model_first, passed_over=features_first)
+        return Middle(
+            way=taken, taken=features_first, passed_over=model_first, why=_reads(before, after)
+        )
+    why = _reads(after, before) if taken is Way.MODEL_FIRST else "neither order goes together"
+    return Middle(way=taken, taken=model_first, passed_over=features_first, why=why)
 
 
 def middle_of_rollback(runtime: Runtime, around: Surroundings, *, after: Bundle) -> Middle | None:
@@ -72,7 +77,18 @@ def middle_of_rollback(runtime: Runtime, around: Surroundings, *, after: Bundle)
     judge = MiddleJudge(runtime.database, runtime.connections)
     state = judge.model_first(around.alias, before=held, after=after)
     return Middle(
-        way=Way.MODEL_FIRST if state.compatible else Way.WINDOW, taken=state, passed_over=None
+        way=Way.MODEL_FIRST if state.compatible else Way.WINDOW,
+        taken=state,
+        passed_over=None,
+        why="a rollback switches at once, and the features follow",
+    )
+
+
+def _reads(model_of: Bundle, features_of: Bundle) -> str:
+    schema = features_of.feature_schema.ref
+    return (
+        f"model version {model_of.model_version.version} reads what it was recorded with from "
+        f"{schema.service} version {schema.version}, too"
     )
 
 

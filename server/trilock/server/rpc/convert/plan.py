@@ -1,15 +1,17 @@
 """From plans to messages: what would be done, what readers pass through, and what it means."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from trilock.compat import Report
 from trilock.server.domain.names import BundleRef
 from trilock.server.domain.operation import Plan
 from trilock.server.operations.pace import Pace
-from trilock.server.planning.middle import State
+from trilock.server.planning.middle import State, Way
 from trilock.server.planning.outlook import Change
 from trilock.server.rpc.convert.checks import report_to_proto
 from trilock.server.rpc.convert.fields import duration
+from trilock.server.usecases.middle_states import Middle
 from trilock.server.usecases.promote import PlannedPromotion
 from trilock.v1 import release_pb2, report_pb2
 
@@ -23,7 +25,7 @@ def plan_to_proto(
     changes: Sequence[Change] = (),
     not_undone: Sequence[str] = (),
     pace: Pace | None = None,
-    between: State | None = None,
+    between: Middle | None = None,
 ) -> release_pb2.Plan:
     """Return the message of *plan*: its steps, the last of them the pivot, and what follows."""
     took = {} if pace is None else pace.steps
@@ -69,6 +71,11 @@ def plan_to_proto(
             runs=pace.runs, switched=duration(pace.switched), done=duration(pace.done)
         ),
         states=_states(origin, str(to_bundle), between=between, report=report),
+        order=release_pb2.PLAN_ORDER_UNSPECIFIED if between is None else _ORDERS[between.way],
+        order_why="" if between is None else between.why,
+        other_state=None
+        if between is None or between.passed_over is None
+        else _state(between.passed_over),
     )
 
 
@@ -82,28 +89,39 @@ def promotion_to_proto(planned: PlannedPromotion, *, plan: Plan) -> release_pb2.
         report=planned.report,
         changes=planned.changes,
         pace=planned.pace,
-        between=None if planned.middle is None else planned.middle.taken,
+        between=planned.middle,
     )
 
 
+_ORDERS: Final = {
+    Way.MODEL_FIRST: release_pb2.PLAN_ORDER_MODEL_FIRST,
+    Way.FEATURES_FIRST: release_pb2.PLAN_ORDER_FEATURES_FIRST,
+    Way.WINDOW: release_pb2.PLAN_ORDER_WINDOW,
+}
+
+
 def _states(
-    origin: str, target: str, *, between: State | None, report: Report | None
+    origin: str, target: str, *, between: Middle | None, report: Report | None
 ) -> Iterator[release_pb2.PlanState]:
     if origin:
         yield release_pb2.PlanState(model_of=origin, features_of=origin)
     if between is not None:
-        yield release_pb2.PlanState(
-            model_of=str(between.model_of),
-            features_of=str(between.features_of),
-            verdict=report_pb2.VERDICT_COMPATIBLE
-            if between.compatible
-            else report_pb2.VERDICT_INCOMPATIBLE,
-            why=between.why,
-        )
+        yield _state(between.taken)
     yield release_pb2.PlanState(
         model_of=target,
         features_of=target,
         verdict=report_pb2.VERDICT_UNSPECIFIED
         if report is None
         else report_to_proto(report).verdict,
+    )
+
+
+def _state(state: State) -> release_pb2.PlanState:
+    return release_pb2.PlanState(
+        model_of=str(state.model_of),
+        features_of=str(state.features_of),
+        verdict=report_pb2.VERDICT_COMPATIBLE
+        if state.compatible
+        else report_pb2.VERDICT_INCOMPATIBLE,
+        why=state.why,
     )
