@@ -5,13 +5,16 @@ and COMMIT of its database, every place between them that the runner, the conver
 or a sink names, and every COMMIT of MLflow and Feast. They are found by running.
 """
 
+import gc
+import importlib
 import os
 import shutil
 import signal
+import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +25,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, event, make_url
 
-from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, Beginning, violations
+from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, Beginning, Scenario, violations
+from tests.crash.remains import Remains
 from tests.support.crash import NEVER, Bomb
 from tests.support.real_world import RealWorld, Site
 from trilock.server.workers.lease import free_all
@@ -35,17 +39,33 @@ _LOOK_SECONDS: Final = 0.02
 class KillingBomb(Bomb):
     """Counts the sites that any thread comes to; the process ends at one of them."""
 
-    def __init__(self, site: int) -> None:
+    def __init__(self, site: int = NEVER, *, remains: Remains | None = None) -> None:
+        """Count from 1.
+
+        Args:
+            site: Where the process ends.
+            remains: Looked at, at every site, if it is to be told which are one crash.
+        """
         super().__init__(site)
         self._counting = threading.Lock()
+        self._remains = remains
+        self._left: list[tuple[str, str]] = []
 
     def __call__(self, name: str) -> None:
         with self._counting:
             self.seen.append(name)
             if len(self.seen) == self._site:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self._remains is not None:
+                self._left.append(self._remains.look())
         if threading.get_ident() == self._thread:
             self.then(name)
+
+    @property
+    def crashes(self) -> tuple[int, ...]:
+        """Of sites in a row at which the same remains, the last one: it has most under way."""
+        left = [*self._left, None]
+        return tuple(site for site in range(1, len(left)) if left[site - 1] != left[site])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,22 +135,48 @@ def _databases(site: Site) -> tuple[str, ...]:
     return tuple(str(make_url(url).database) for url in (site.store_url, site.feast_url))
 
 
-def prepare(ground: Ground, scenarios: Sequence[str]) -> None:
-    """Make the beginnings of *scenarios*, each in a process of its own."""
+def prepare(grounds: Sequence[Ground], scenarios: Mapping[str, Sequence[str]]) -> None:
+    """Make the beginnings of *scenarios*, by the name of their ground.
+
+    Each is made in a process of its own. What those import, this one imports, too: no
+    process of a run has to.
+    """
+    making = [Child(partial(_prepare, ground, scenarios[ground.name])) for ground in grounds]
+    for child in making:
+        problem = child.end()
+        assert problem is None, problem
+        _import_told(child)
+
+
+def _prepare(ground: Ground, scenarios: Sequence[str]) -> str:
     wanted: set[str] = set()
     for name, beginning in reversed(list(BEGINNINGS.items())):
         if name in wanted or any(SCENARIOS[scenario].begins == name for scenario in scenarios):
             wanted |= {name, beginning.after or name}
+    known = set(sys.modules)
     for name, beginning in BEGINNINGS.items():
         if name not in wanted:
             continue
-        site = ground.create(name, like=beginning.after)
-        problem = in_child(partial(_begin, beginning, site))
+        child = Child(partial(_begin, beginning, ground.create(name, like=beginning.after)))
+        problem = child.end()
         assert problem is None, problem
+        _import_told(child)
+    return " ".join(sorted(set(sys.modules) - known))
 
 
-def _begin(beginning: Beginning, site: Site) -> None:
+def _begin(beginning: Beginning, site: Site) -> str:
+    known = set(sys.modules)
     beginning.act(RealWorld(site, in_place=beginning.in_place))
+    return " ".join(sorted(set(sys.modules) - known))
+
+
+def _import_told(child: "Child") -> None:
+    for module in child.told.split():
+        # Some are made as they are loaded, and are in no file.
+        with suppress(ImportError):
+            importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +191,10 @@ class Run:
 class Outcome:
     """What became of a run."""
 
-    sites: tuple[str, ...]
-    """Those that the last process came to, in order."""
+    sites: int
+    """How many the last process came to."""
+    crashes: tuple[int, ...]
+    """Those of them that are not the same crash as the next one; if nothing was killed."""
     violations: tuple[str, ...]
 
 
@@ -158,37 +206,45 @@ def perform(ground: Ground, run: Run) -> Outcome:
     name = f"run_{uuid4().hex[:12]}"
     scenario = SCENARIOS[run.scenario]
     site = ground.create(name, like=scenario.begins)
-    said = site.folder / "said"
     found = []
     for kill in run.kills:
-        problem = in_child(partial(_die, site, run.scenario, kill))
+        problem = in_child(partial(_live, site, scenario, KillingBomb(kill)))
         if problem not in {None, "killed"}:
             found.append(f"a process was not killed but ended otherwise: {problem}")
-    bomb = KillingBomb(NEVER)
-    world = _live(site, run.scenario, bomb)
-    found += violations(world, scenario, said=said.exists())
-    world.close()
+        _outlast(site)
+    with ExitStack() as stack:
+        remains = None if run.kills else stack.enter_context(Remains(site))
+        bomb = KillingBomb(remains=remains)
+        world = _live(site, scenario, bomb)
+    found += violations(world, scenario, said=_said(site).exists())
+    # What is open is this process's, which ends: to close it would only take time.
     ground.remove(name)
-    return Outcome(sites=tuple(bomb.seen), violations=tuple(found))
+    return Outcome(sites=len(bomb.seen), crashes=bomb.crashes, violations=tuple(found))
 
 
-def _live(site: Site, scenario: str, bomb: KillingBomb) -> RealWorld:
+def _said(site: Site) -> Path:
+    return site.folder / "said"
+
+
+def _outlast(site: Site) -> None:
+    """Let the leases of the dead run out: on a server it is time alone that ends them."""
+    if site.feast_url is not None:
+        with psycopg.connect(site.store_url) as connection:
+            connection.execute("UPDATE lease SET until_ms = 0")
+
+
+def _live(site: Site, scenario: Scenario, bomb: KillingBomb) -> RealWorld:
     """Start like a server does, do what the client asks for, and what is due, to the end."""
     signal.alarm(_LIFE_SECONDS)
-    in_place = BEGINNINGS[SCENARIOS[scenario].begins].in_place
-    world = RealWorld(site, at=bomb, in_place=in_place)
+    world = RealWorld(site, at=bomb, in_place=BEGINNINGS[scenario.begins].in_place)
     if world.database.path is not None:
         # As under the file's lock: whoever had a lease is dead.
         free_all(world.database)
     with bomb.wired(world.database), _vendors_wired(world, bomb):
-        SCENARIOS[scenario].act(world, bomb, site.folder / "said")
+        scenario.act(world, bomb, _said(site))
         _settle(world)
     signal.alarm(0)
     return world
-
-
-def _die(site: Site, scenario: str, kill: int) -> None:
-    _live(site, scenario, KillingBomb(kill))
 
 
 def _settle(world: RealWorld) -> None:
@@ -242,7 +298,8 @@ class Child:
             os.close(read)
             code = 1
             try:
-                os.write(write, str(target() or "").encode())
+                answer = target()
+                os.write(write, answer.encode() if isinstance(answer, str) else b"")
                 code = 0
             except BaseException:  # noqa: BLE001 - it is told to the parent
                 os.write(write, traceback.format_exc(limit=-8).encode())
