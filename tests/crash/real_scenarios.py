@@ -13,18 +13,23 @@ from sqlmodel import col, select
 
 from tests.crash.scenarios import assert_fenced
 from tests.support.crash import Bomb
-from tests.support.real_world import RealWorld
-from tests.support.values import MODEL
+from tests.support.real_world import ETA, ETA_ALIAS, RealWorld
+from tests.support.values import ALIAS, MODEL
 from tests.support.world import SINK
 from trilock.client.sinks import WriterFencedError
+from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.errors import NotFoundError
 from trilock.server.domain.names import BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.domain.release import ReleaseState
+from trilock.server.planning.planner import Trial
 from trilock.server.store.bundles import get_bundle
-from trilock.server.store.releases import get_release
+from trilock.server.store.releases import get_live, get_release
 from trilock.server.store.sinks import get_sink
 from trilock.server.store.tables import LockRow, OperationRow
 from trilock.server.usecases.abort import abort
+from trilock.server.usecases.derive_bundle import Half, derive_bundle
+from trilock.server.usecases.promote_together import Subject
 
 SUCCEEDED, COMPENSATED = OperationState.SUCCEEDED, OperationState.COMPENSATED
 FIRST, SECOND, THIRD = (ReleaseRef(MODEL, number) for number in (1, 2, 3))
@@ -45,15 +50,48 @@ class Ending:
     table: dict[str, float]
     apart: int
     """Rows of release 2 that are not in the table: staged, or taken out and kept."""
+    canary: int = 0
+    """The share of the canary."""
+    eta: tuple[int, ReleaseState, str] | None = None
+    """The bundle and the state of the second model, and its alias in MLflow."""
+
+
+def recorded(world: RealWorld) -> None:
+    """Three bundles of `delay` are recorded, and two of `eta`; nothing was ever released."""
+    world.make_table()
+    world.register()
+    for variant in ("celsius", "scaled", "celsius"):
+        world.record(variant=variant)
+    for variant in ("celsius", "scaled"):
+        world.record_eta(variant=variant)
 
 
 def finalized(world: RealWorld) -> None:
-    """Release 1 is final, with a row AA1; three bundles are recorded."""
-    world.make_table()
-    world.register()
-    first, _, _ = world.record(), world.record(variant="scaled"), world.record()
-    world.release(first)
+    """Release 1 is final, with a row AA1."""
+    world.release(_bundle(world, BundleRef(MODEL, 1)))
     world.write(FIRST, AA1=1.0)
+
+
+def canary(world: RealWorld) -> None:
+    """Release 2 is on trial beside it, with AA1 and AA2 staged."""
+    _start_canary(world, request_id="before")
+    world.settle()
+    world.write(SECOND, AA1=9.0, AA2=2.0)
+
+
+def both(world: RealWorld) -> None:
+    """A release of the second model is final, too."""
+    world.promote(_bundle(world, BundleRef(ETA, 1)), alias=ETA_ALIAS)
+    world.settle()
+    world.finalize(alias=ETA_ALIAS)
+    world.settle()
+
+
+def both_soaking(world: RealWorld) -> None:
+    """Releases 2 of both soak, since one pivot; AA1 and AA2 are staged."""
+    _promote_both(world, request_id="before")
+    world.settle()
+    world.write(SECOND, AA1=9.0, AA2=2.0)
 
 
 def soaking(world: RealWorld) -> None:
@@ -82,10 +120,14 @@ class Beginning:
 
 
 BEGINNINGS: Final[Mapping[str, Beginning]] = {
-    "finalized": Beginning(after=None, act=finalized, operations=2),
+    "recorded": Beginning(after=None, act=recorded, operations=0),
+    "finalized": Beginning(after="recorded", act=finalized, operations=2),
     "soaking": Beginning(after="finalized", act=soaking, operations=3),
     "over": Beginning(after="soaking", act=over, operations=4),
-    "finalized_in_place": Beginning(after=None, act=finalized, operations=2, in_place=True),
+    "canary": Beginning(after="finalized", act=canary, operations=3),
+    "both": Beginning(after="finalized", act=both, operations=4),
+    "both_soaking": Beginning(after="both", act=both_soaking, operations=6),
+    "finalized_in_place": Beginning(after="recorded", act=finalized, operations=2, in_place=True),
     "soaking_in_place": Beginning(
         after="finalized_in_place", act=soaking, operations=3, in_place=True
     ),
@@ -146,10 +188,54 @@ def pre_empt(world: RealWorld, bomb: Bomb, said: Path) -> None:
     _promote(world, 3)
 
 
+def start_canary(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    _start_canary(world)
+
+
+def advance(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    world.advance(50, request_id="a")
+
+
+def go_live(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    world.advance(100, request_id="a")
+
+
+def promote_both(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    _promote_both(world)
+
+
+def roll_back_both(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    world.roll_back(leaves=SECOND, request_id="r")
+    world.roll_back(alias=ETA_ALIAS, leaves=ReleaseRef(ETA, 2), request_id="q")
+
+
+def only_model(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    derived, _ = derive_bundle(
+        world.runtime, alias=ALIAS, bundle=BundleRef(MODEL, 1), only=Half.MODEL, principal="ann"
+    )
+    world.promote(derived, request_id="p")
+
+
 def _promote(world: RealWorld, number: int, *, request_id: str = "p") -> Operation:
+    return world.promote(_bundle(world, BundleRef(MODEL, number)), request_id=request_id)
+
+
+def _start_canary(world: RealWorld, *, request_id: str = "p") -> None:
+    bundle = _bundle(world, BundleRef(MODEL, 2))
+    world.promote(bundle, trial=Trial(percent=10), request_id=request_id)
+
+
+def _promote_both(world: RealWorld, *, request_id: str = "p") -> None:
+    world.promote_together(
+        Subject(alias=ALIAS, bundle=BundleRef(MODEL, 2)),
+        Subject(alias=ETA_ALIAS, bundle=BundleRef(ETA, 2)),
+        request_id=request_id,
+    )
+
+
+def _bundle(world: RealWorld, ref: BundleRef) -> Bundle:
     with world.database.read() as session:
-        bundle = get_bundle(session, BundleRef(MODEL, number))
-    return world.promote(bundle, request_id=request_id)
+        return get_bundle(session, ref)
 
 
 WENT: Final = Ending(
@@ -172,6 +258,15 @@ STAYED: Final = replace(
 WENT_BACK: Final = replace(STAYED, operations=(SUCCEEDED,), apart=2)
 FINAL: Final = replace(WENT, state=ReleaseState.FINALIZED, table={"AA1": 9.0, "AA2": 2.0})
 PRE_EMPTED: Final = replace(WENT_BACK, operations=(COMPENSATED, SUCCEEDED))
+TRIED: Final = replace(STAYED, operations=(SUCCEEDED,), canary=10)
+BOTH_WENT: Final = replace(
+    WENT, operations=(SUCCEEDED, SUCCEEDED), eta=(2, ReleaseState.SOAKING, "2")
+)
+BOTH_WENT_BACK: Final = replace(
+    WENT_BACK, operations=(SUCCEEDED, SUCCEEDED), eta=(1, ReleaseState.FINALIZED, "1")
+)
+# The model of bundle 1 with the features of bundle 2: the fourth one.
+HALF_BACK: Final = replace(FINAL, bundle=4, state=ReleaseState.SOAKING, alias="1")
 WENT_ON: Final = replace(FINAL, bundle=3, state=ReleaseState.SOAKING, alias="3", temp=20.0)
 
 
@@ -201,6 +296,15 @@ SCENARIOS: Final = {
     ),
     "finalize": Scenario(begins="soaking", act=finalize, ends=(FINAL,)),
     "undo": Scenario(begins="over", act=roll_back, ends=(WENT_BACK,), fenced=True),
+    "start_canary": Scenario(begins="finalized", act=start_canary, ends=(TRIED,)),
+    "advance": Scenario(begins="canary", act=advance, ends=(replace(TRIED, canary=50, apart=2),)),
+    "go_live": Scenario(begins="canary", act=go_live, ends=(replace(WENT, apart=2),)),
+    "end_canary": Scenario(begins="canary", act=roll_back, ends=(WENT_BACK,), fenced=True),
+    "promote_both": Scenario(begins="both", act=promote_both, ends=(BOTH_WENT,)),
+    "roll_back_both": Scenario(
+        begins="both_soaking", act=roll_back_both, ends=(BOTH_WENT_BACK,), fenced=True
+    ),
+    "only_model": Scenario(begins="over", act=only_model, ends=(HALF_BACK,)),
     "pre_empt": Scenario(begins="over", act=pre_empt, ends=(PRE_EMPTED,), unless_said=(WENT_ON,)),
 }
 
@@ -222,9 +326,13 @@ def ending(world: RealWorld, scenario: Scenario) -> Ending:
     live = world.live()
     with world.database.read() as session:
         rows = session.exec(select(OperationRow).order_by(col(OperationRow.created_ms))).all()
-        epoch = get_release(session, SECOND).epoch if live.release.number > 1 else None
+        try:
+            epoch = get_release(session, SECOND).epoch
+        except NotFoundError:
+            epoch = 0
         sink = get_sink(session, SINK)
-    staged = world.sink_database("warehouse").count_staged(sink, epoch=epoch or 0)
+        eta = get_live(session, ETA_ALIAS)
+    staged = world.sink_database("warehouse").count_staged(sink, epoch=epoch)
     before = BEGINNINGS[scenario.begins].operations
     temp = world.mirrored()["temp"]
     assert isinstance(temp, float)
@@ -236,6 +344,8 @@ def ending(world: RealWorld, scenario: Scenario) -> Ending:
         temp=temp,
         table=world.table(),
         apart=staged.rows,
+        canary=live.canary_percent,
+        eta=None if eta is None else (eta.bundle.number, eta.state, world.alias(ETA) or ""),
     )
 
 

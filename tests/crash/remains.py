@@ -43,8 +43,8 @@ class Remains(AbstractContextManager["Remains"]):
     def look(self) -> tuple[str, str]:
         """Return what would be left: the files' bytes, and the server's transactions.
 
-        Every transaction of the server that writes has a number. Which of them have ended, and
-        which have not and would be rolled back, is all that can differ there.
+        Every transaction of the server that writes has a number. Which of them have ended is
+        all that can differ there: the others are rolled back when their session is gone.
         """
         found = hashlib.blake2b()
         for file in sorted(self._folder.rglob("*")):

@@ -27,10 +27,10 @@ from tests.support.feast_repo import (
     SqliteWorld,
 )
 from tests.support.mlflow_world import MlflowWorld, save_template
-from tests.support.values import ALIAS
-from tests.support.world import World
+from tests.support.values import ALIAS, MODEL
+from tests.support.world import ANN, World
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.names import AliasRef
+from trilock.server.domain.names import AliasRef, ModelName, alias_name, model_name
 from trilock.server.domain.operation import FINAL_STATES, Operation
 from trilock.server.domain.ports import Planes, Window
 from trilock.server.operations.step import Checkpoint
@@ -39,11 +39,23 @@ from trilock.server.planes.mlflow.model_registry import MlflowModelRegistry
 from trilock.server.planes.pipeline.git_pipeline import GitPipeline
 from trilock.server.sinks.connect import sink_database
 from trilock.server.store.tables import LiveTable, OperationRow
+from trilock.server.usecases.advance import advance
+from trilock.server.usecases.promote_together import Subject, promote_together
+from trilock.server.usecases.record_bundle import record_bundle
 
 REAL_WINDOW: Final = Window(start=NOW - timedelta(days=1), end=NOW - timedelta(hours=5))
 LIVE_PROJECT: Final = "live"
-MODEL_NAME: Final = "delay-1"
+ETA: Final = model_name("eta")
+ETA_ALIAS: Final = AliasRef(ETA, alias_name("production"))
 _LEASE_SECONDS: Final = 1.0
+
+
+def registered_name(model: str) -> str:
+    """Return what MLflow calls *model*."""
+    return f"{model}-1"
+
+
+MODEL_NAME: Final = registered_name(MODEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +81,10 @@ class RepositoryWorker(InlineWorker):
 
 
 class RealWorld(World):
-    """One model in real planes, and a warehouse with a table of predictions."""
+    """Two models in real planes, and a warehouse with a table of the first one's predictions.
+
+    The second one, `eta`, takes the same features, and has neither a mirror nor a sink.
+    """
 
     _ttl = _LEASE_SECONDS
 
@@ -102,14 +117,18 @@ class RealWorld(World):
             return SqliteWorld(folder, worker=RepositoryWorker())
         return PostgresWorld(folder, url=make_url(self._site.feast_url), worker=RepositoryWorker())
 
+    def models(self) -> tuple[str, ...]:
+        """See Connections."""
+        return (MODEL, ETA)
+
     def planes(self, model: str) -> Planes:
         """See Connections."""
         return Planes(
             registry=self._real_registry,
-            registered_model=MODEL_NAME,
+            registered_model=registered_name(model),
             features=self.feast.store,
             base_project="delay",
-            mirror_project=LIVE_PROJECT,
+            mirror_project=LIVE_PROJECT if model == MODEL else None,
             pipeline=GitPipeline(self.feast.repository),
             repository=self.feast.repository,
             repository_folder="features",
@@ -126,7 +145,9 @@ class RealWorld(World):
         """Make the table that the model writes to."""
         self._execute("CREATE TABLE predictions (flight TEXT PRIMARY KEY, delay DOUBLE PRECISION)")
 
-    def train(self, *, inputs: str | None = None, variant: str = "celsius") -> tuple[str, str]:
+    def train(
+        self, *, inputs: str | None = None, variant: str = "celsius", model: ModelName = MODEL
+    ) -> tuple[str, str]:
         """Return the version and the commit of a newly trained model."""
         with tempfile.TemporaryDirectory() as scratch:
             mlflow = MlflowWorld(
@@ -136,13 +157,61 @@ class RealWorld(World):
                 template=save_template(Path(scratch), inputs={"temp": "double"}),
                 scratch=Path(scratch),
             )
-            mlflow.model = MODEL_NAME
+            mlflow.model = registered_name(model)
             version = mlflow.register()
         return version, self.feast.commit(variant)
+
+    def record_eta(self, *, variant: str) -> None:
+        """Record a bundle of the second model."""
+        version, revision = self.train(variant=variant, model=ETA)
+        record_bundle(
+            self.runtime,
+            model=ETA,
+            model_version=version,
+            feature_schema=None,
+            service="delay",
+            pipeline_revision=revision,
+            serving_config={},
+            request_id="",
+            validate_only=False,
+            principal=ANN,
+        )
 
     def promote(self, bundle: Bundle, **changes: Any) -> Operation:
         """Promote *bundle*, filled with what was six hours ago."""
         return super().promote(bundle, **{"window": REAL_WINDOW, **changes})
+
+    def promote_together(self, *subjects: Subject, request_id: str) -> Operation:
+        """Promote all of them with one pivot."""
+        operation = promote_together(
+            self.runtime,
+            subjects=subjects,
+            window=REAL_WINDOW,
+            plan_id="",
+            reason="",
+            accept_unready="",
+            etag="",
+            request_id=request_id,
+            validate_only=False,
+            principal=ANN,
+        )
+        assert operation is not None
+        return operation
+
+    def advance(self, percent: int, *, request_id: str) -> Operation:
+        """Give the canary that share."""
+        operation = advance(
+            self.runtime,
+            alias=ALIAS,
+            percent=percent,
+            reason="",
+            etag="",
+            request_id=request_id,
+            validate_only=False,
+            principal=ANN,
+        )
+        assert operation is not None
+        return operation
 
     # What happens by itself.
 
@@ -159,9 +228,9 @@ class RealWorld(World):
         """Return the predictions by flight."""
         return dict(self._execute("SELECT flight, delay FROM predictions"))
 
-    def alias(self) -> str | None:
+    def alias(self, model: ModelName = MODEL) -> str | None:
         """Return the version that MLflow's alias points at."""
-        return self._real_registry.alias(model=MODEL_NAME, alias="production")
+        return self._real_registry.alias(model=registered_name(model), alias="production")
 
     def mirrored(self) -> dict[str, object]:
         """Return what the live project serves."""

@@ -222,6 +222,7 @@ class World:
 
     def promote(self, bundle: Bundle, **changes: Any) -> Operation:
         arguments: dict[str, Any] = {
+            "alias": ALIAS,
             "window": WINDOW,
             "plan_id": "",
             "reason": "",
@@ -233,12 +234,13 @@ class World:
             "accept_window": "it is a test" if self.in_place else "",
             **changes,
         }
-        operation = promote(self.runtime, alias=ALIAS, bundle=bundle.ref, **arguments)
+        operation = promote(self.runtime, bundle=bundle.ref, **arguments)
         assert operation is not None
         return operation
 
     def finalize(self, **changes: Any) -> Operation:
         arguments: dict[str, Any] = {
+            "alias": ALIAS,
             "reason": "",
             "etag": "",
             "request_id": "",
@@ -246,12 +248,13 @@ class World:
             "principal": ANN,
             **changes,
         }
-        operation = finalize(self.runtime, alias=ALIAS, **arguments)
+        operation = finalize(self.runtime, **arguments)
         assert operation is not None
         return operation
 
     def roll_back(self, **changes: Any) -> StartedRollback:
         arguments: dict[str, Any] = {
+            "alias": ALIAS,
             "leaves": self.live().release,
             "to_bundle": None,
             "reason": "it is bad",
@@ -261,7 +264,7 @@ class World:
             "principal": ANN,
             **changes,
         }
-        return roll_back(self.runtime, alias=ALIAS, **arguments)
+        return roll_back(self.runtime, **arguments)
 
     # What happens by itself.
 
@@ -295,9 +298,9 @@ class World:
 
     # What there is to see.
 
-    def live(self) -> LiveRow:
+    def live(self, alias: AliasRef = ALIAS) -> LiveRow:
         with self.database.read() as session:
-            return require_live(session, ALIAS)
+            return require_live(session, alias)
 
     def bundle_of(self, release: ReleaseRef) -> BundleRef:
         with self.database.read() as session:
