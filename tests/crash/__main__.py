@@ -2,6 +2,9 @@
 
 Prints a line for each scenario and database, every violation with what repeats
 it, and at the end `sites=N runs=N violations=N`; exits with 1 if there was one.
+
+Sites that leave the same behind are one crash, and one run; `merged` says how
+many there are. `--every` runs them all the same: it takes hours.
 """
 
 import argparse
@@ -136,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--triples", type=int, default=0, help="runs with three kills each")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--kills", help="kill at these sites only: 12 or 12,3,40")
+    parser.add_argument("--every", action="store_true", help="merge nothing: every single site")
     options = parser.parse_args(argv)
     say(f"seed={options.seed}")
     dice = random.Random(options.seed)  # noqa: S311 - not a secret
@@ -172,13 +176,15 @@ def _asked_for(
     every = [
         (ground, Run(scenario=name, kills=(site,)))
         for (ground, name), outcome in found.items()
-        for site in outcome.crashes
+        for site in (range(1, outcome.sites + 1) if options.every else outcome.crashes)
     ]
     if options.sample is not None:
         every = dice.sample(every, min(options.sample, len(every)))
-    for _ in range(options.triples):
-        (ground, name), outcome = dice.choice(list(found.items()))
-        kills = tuple(dice.randint(1, outcome.sites) for _ in range(_TRIPLE))
+    able = [place for place, outcome in found.items() if outcome.sites]
+    for _ in range(options.triples if able else 0):
+        ground, name = dice.choice(able)
+        sites = found[ground, name].sites
+        kills = tuple(dice.randint(1, sites) for _ in range(_TRIPLE))
         every.append((ground, Run(scenario=name, kills=kills)))
     return every
 

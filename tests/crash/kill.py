@@ -3,6 +3,10 @@
 A site is a place in the code of trilock between two things that last: every BEGIN
 and COMMIT of its database, every place between them that the runner, the converger
 or a sink names, and every COMMIT of MLflow and Feast. They are found by running.
+
+Most of them leave behind, to the byte, what the next one does: the BEGIN and the
+COMMIT of one transaction, all COMMITs of a plane that is only read. Those are one
+crash (see remains.py), and it is enough to be killed once at the last of them.
 """
 
 import gc

@@ -304,6 +304,9 @@ SCENARIOS: Final = {
     "roll_back_both": Scenario(
         begins="both_soaking", act=roll_back_both, ends=(BOTH_WENT_BACK,), fenced=True
     ),
+    "abort_both": Scenario(
+        begins="both_soaking", act=abort_late, ends=(BOTH_WENT_BACK,), fenced=True
+    ),
     "only_model": Scenario(begins="over", act=only_model, ends=(HALF_BACK,)),
     "pre_empt": Scenario(begins="over", act=pre_empt, ends=(PRE_EMPTED,), unless_said=(WENT_ON,)),
 }
