@@ -5,6 +5,11 @@
 The steps do nothing, so that what remains is the journal: reading where the operation
 is, the intent, the outcome, their events, the lease. The baseline is the least that any
 journal can do: one row, one transaction, one fsync, in sqlite3 itself, in the same folder.
+
+How many durable commits a step takes is counted, too: that is the same on every disk. The
+time over one commit is bounded only where a commit waits for the disk. One and the same
+virtual machine answered an fsync in 3 ms and, an hour later, in 0.07 ms, which is less than
+Python takes for one statement of SQLAlchemy: the ratio then tells nothing of the journal.
 """
 
 import json
@@ -18,6 +23,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar, Final
 
+import sqlalchemy as sa
+from sqlalchemy import event
 from sqlmodel import SQLModel
 
 from trilock.server.domain.names import AliasRef, alias_name, model_name
@@ -34,8 +41,10 @@ from trilock.server.operations.runner import Runner
 from trilock.server.store.counters import begin_generation
 from trilock.server.store.database import Database
 
-BOUND = 2.0
-ROUNDS: Final = 7
+BOUND: Final = 2.0
+WAITS_MS: Final = 1.0
+"""From how many milliseconds on a commit is one that waited for a disk."""
+ROUNDS: Final = 9
 SHORT, LONG = 5, 55
 ALIAS: Final = AliasRef(model_name("bench"), alias_name("production"))
 
@@ -120,6 +129,24 @@ def drive_ms(
     return took
 
 
+def commits_per_step(database: Database, made: Journal, runner: Runner) -> float:
+    """Return how many durable commits one more step takes."""
+    written = 0
+
+    def count(connection: sa.Connection) -> None:
+        nonlocal written
+        written += not connection.get_execution_options().get("readonly")
+
+    event.listen(database.engine, "commit", count)
+    counts = []
+    for number, steps in ((2 * ROUNDS + 1, SHORT), (2 * ROUNDS + 2, LONG)):
+        written = 0
+        drive_ms(database, made, runner, number=number, steps=steps)
+        counts.append(written)
+    event.remove(database.engine, "commit", count)
+    return (counts[1] - counts[0]) / (LONG - SHORT)
+
+
 def commit_ms(folder: Path, *, times: int) -> float:
     """Return the median milliseconds of one durable commit of one row."""
     took = []
@@ -142,24 +169,30 @@ def main() -> int:
         folder = Path(name)
         with journal(folder) as (database, made, runner):
             drive_ms(database, made, runner, number=0, steps=LONG)  # warms every cache
-            per_step, commits = [], []
+            per_step, commits, ratios = [], [], []
             for round_ in range(ROUNDS):
                 number = 2 * round_ + 1
                 short = drive_ms(database, made, runner, number=number, steps=SHORT)
                 long = drive_ms(database, made, runner, number=number + 1, steps=LONG)
                 per_step.append((long - short) / (LONG - SHORT))
+                # Right beside it: a disk has better and worse minutes.
                 commits.append(commit_ms(folder, times=LONG - SHORT))
-    step, commit = statistics.median(per_step), statistics.median(commits)
+                ratios.append(per_step[-1] / commits[-1])
+            counted = commits_per_step(database, made, runner)
+    step, commit, ratio = map(statistics.median, (per_step, commits, ratios))
     figures = [
         ("durable_commit", commit, "ms", None),
         ("journal_per_step", step, "ms", None),
-        ("journal_per_step_over_commit", step / commit, "x", BOUND),
+        ("journal_commits_per_step", counted, "commits", BOUND),
+        ("journal_per_step_over_commit", ratio, "x", BOUND if commit >= WAITS_MS else None),
     ]
+    broken = False
     for name, value, unit, bound in figures:
         ok = bound is None or value <= bound
+        broken |= not ok
         figure = {"name": name, "value": round(value, 3), "unit": unit, "bound": bound, "ok": ok}
         print(json.dumps(figure))
-    return 0 if step / commit <= BOUND else 1
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
