@@ -234,6 +234,30 @@ def test_an_abort_between_swap_and_switch_brings_the_features_back(w: Led) -> No
     assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)
 
 
+def test_what_is_on_its_way_out_of_the_project_is_not_fed_in_it(w: Led) -> None:
+    bundle = w.wider()
+    operation = w.lead(bundle)
+    w.sites["switch_live:next"] = lambda: w.runtime.journal.cancel(operation.id)
+    w.pivot()
+
+    again = w.promote(
+        bundle,
+        accept_window="",
+        window=Window(start=NOON - timedelta(days=9), end=NOON + timedelta(days=1)),
+    )
+    w.pivot()
+    waiting = w.runtime.journal.get(again.id)
+    w.settle()
+    w.runtime.journal.retry(again.id)
+
+    assert w.runtime.journal.get(operation.id).state is OperationState.COMPENSATED
+    assert [step.error for step in waiting.steps if step.error] == [
+        "featureSchemas/delay/versions/2 is on its way out of delay: it is fed afterwards"
+    ]
+    assert w.settled(again).state is OperationState.SUCCEEDED
+    assert (w.mirrored(), w.converged()) == (NEW, True)
+
+
 def test_a_rollback_between_swap_and_switch_waits_for_no_feature(w: Led) -> None:
     w.release(w.record())
     operation = w.lead(w.wider())

@@ -4,11 +4,15 @@ from datetime import datetime
 from typing import ClassVar
 
 from trilock.server.domain.bundle import FeatureSchema
-from trilock.server.domain.names import FeatureSchemaRef
+from trilock.server.domain.errors import WaitingError
+from trilock.server.domain.names import FeatureSchemaRef, ModelName
 from trilock.server.domain.operation import Json, JsonValue
 from trilock.server.domain.ports import Connections, Window
 from trilock.server.operations.step import Tell
+from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
+from trilock.server.store.leading import held_in_place
+from trilock.server.store.releases import list_live
 from trilock.server.store.schemas import get_schema
 
 
@@ -17,6 +21,29 @@ def window_of(args: Json) -> Window:
     return Window(
         start=datetime.fromisoformat(args["start"]), end=datetime.fromisoformat(args["end"])
     )
+
+
+def forbid_leaving(
+    database: Database, connections: Connections, schema: FeatureSchema, *, model: ModelName
+) -> None:
+    """Do nothing unless the values of *schema* are on their way out of the one project, in place.
+
+    Rows go there by the name of a table, which is another one's in a moment.
+
+    Raises:
+        WaitingError: They are.
+    """
+    home = connections.planes(model).home(schema)
+    if home == schema.project:
+        return
+    with database.read() as session:
+        stays = any(
+            get_bundle(session, held_in_place(session, live)).feature_schema.ref == schema.ref
+            for live in list_live(session, model=model)
+            if connections.in_place_project(live.alias) == home
+        )
+    if not stays:
+        raise WaitingError(f"{schema.ref} is on its way out of {home}: it is fed afterwards")
 
 
 class FillFeatures:
@@ -59,6 +86,7 @@ class FillFeatures:
         next try goes on from there.
         """
         schema, planes = self._schema(args), self._connections.planes(args["model"])
+        forbid_leaving(self._database, self._connections, schema, model=args["model"])
         views = planes.features.fill(
             schema.capture,
             project=planes.home(schema),

@@ -14,7 +14,7 @@ from trilock.server.domain.names import FeatureSchemaRef
 from trilock.server.domain.operation import Json, JsonValue
 from trilock.server.domain.ports import Connections
 from trilock.server.operations.step import Tell
-from trilock.server.operations.steps.fill_features import window_of
+from trilock.server.operations.steps.fill_features import forbid_leaving, window_of
 from trilock.server.store.database import Database
 from trilock.server.store.schemas import get_schema
 
@@ -55,8 +55,9 @@ class VerifyFeatures:
         Raises:
             NotReadyError: It still differs, and how.
         """
-        tell(f"differs, is fed again: {before[0]}")
         schema, planes = self._schema(args), self._connections.planes(args["model"])
+        forbid_leaving(self._database, self._connections, schema, model=args["model"])
+        tell(f"differs, is fed again: {before[0]}")
         planes.features.fill(
             schema.capture,
             project=planes.home(schema),
