@@ -1,13 +1,16 @@
 """Nothing serves that was not held against its contract, with or without a server."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.client.slot.loads import DEADLINE, Features, Loads, Model, Told
+from tests.support.live import live_bundle
 from trilock.client import BundleContract, Freshness, ModelSlot, Resolver, ServingBundle
-from trilock.client.errors import UnresolvedError
+from trilock.client._resolver.contract import Contracts
+from trilock.client.errors import ContractError, UnresolvedError
 from trilock.client.testing import FakeTrilock
 
 
@@ -179,3 +182,41 @@ def test_contracts_that_are_not_intact_are_ignored(
 
     assert caplog.messages[0].startswith(f"ignoring {path}, which holds no intact contracts")
     assert '"models/delay/bundles/1"' in path.read_text()
+
+
+def test_a_bundle_that_is_read_in_place_is_held_against_its_contract() -> None:
+    """Readers read one project; the schema was deployed into another one."""
+    asked: list[str] = []
+    contract = BundleContract(
+        bundle="models/delay/bundles/2",
+        registered_model="delay",
+        model_version="2",
+        mlmodel_sha256="ab",
+        pipeline_revision="0b" * 20,
+        feature_project="delay_v1__s2_5f3c0e",
+        feature_service="delay_v1",
+        contract_digest="cd",
+        semantics_digest="ef",
+        objects=(),
+        columns=(),
+    )
+    live = replace(
+        live_bundle(),
+        bundle=contract.bundle,
+        registered_model="delay",
+        model_version="2",
+        pipeline_revision=contract.pipeline_revision,
+        feature_project="delay",
+        feature_service="delay_v1",
+    )
+
+    def ask(bundle: ServingBundle) -> BundleContract:
+        asked.append(bundle.bundle)
+        return contract
+
+    contracts = Contracts(None, ask=ask)
+
+    assert contracts.of(live) == contracts.of(live) == replace(contract, feature_project="delay")
+    assert asked == [contract.bundle]
+    with pytest.raises(ContractError, match="the server has another"):
+        contracts.of(replace(live, model_version="3"))

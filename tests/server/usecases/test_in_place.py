@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.values import ALIAS, MODEL, NOON
-from tests.support.world import World, world
+from tests.support.world import ANN, WINDOW, World, world
 from trilock.server.domain.bundle import Bundle
+from trilock.server.domain.errors import WrongStateError
 from trilock.server.domain.live import LiveBundle
+from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.operation import OperationState
 from trilock.server.store.releases import live_bundle
 from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.feature_projects import list_feature_projects, materialize_features
+from trilock.server.usecases.promote import promote
+
+BESIDE = AliasRef(MODEL, alias_name("staging"))
 
 
 @pytest.fixture
@@ -159,3 +164,44 @@ def test_it_is_done_only_when_every_reader_has_followed(w: World) -> None:
     assert waiting.state is OperationState.CONVERGING
     assert error == "http://server:6566 does not serve weather yet"
     assert w.settled(operation).state is OperationState.SUCCEEDED
+
+
+def promote_beside(w: World, bundle: Bundle) -> None:
+    """Promote *bundle* on an alias whose readers read schemas in projects of their own."""
+    operation = promote(
+        w.runtime,
+        alias=BESIDE,
+        bundle=bundle.ref,
+        window=WINDOW,
+        plan_id="",
+        reason="",
+        accept_unready="",
+        etag="",
+        request_id="",
+        validate_only=False,
+        principal=ANN,
+    )
+    assert operation is not None
+    assert w.settled(operation).state is OperationState.SUCCEEDED
+
+
+def test_no_tables_are_taken_from_another_alias_that_reads_them(w: World) -> None:
+    """They would be swapped out of the project that `staging` reads."""
+    w.release(w.record())
+    tried = w.record(variant="scaled")
+    promote_beside(w, tried)
+
+    with pytest.raises(WrongStateError, match=r"is kept for models/delay/aliases/staging, in "):
+        w.promote(tried)
+
+    assert w.mirrored() == {"temp": 21.0}
+
+
+def test_no_alias_reads_in_its_own_project_what_is_swapped_into_the_one(w: World) -> None:
+    first = w.record()
+    w.release(first)
+
+    with pytest.raises(
+        WrongStateError, match=r"is kept for models/delay/aliases/production, in delay"
+    ):
+        promote_beside(w, first)

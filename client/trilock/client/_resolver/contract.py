@@ -44,7 +44,7 @@ class BundleContract:
     pipeline_revision: str
     """The commit of the pipeline."""
     feature_project: str
-    """The Feast project it is deployed into."""
+    """The Feast project that readers of the bundle read."""
     feature_service: str
     """The feature service."""
     contract_digest: str
@@ -171,7 +171,9 @@ class Contracts:
         """
         known = self._known.get(bundle.bundle)
         if known is None or not known.is_of(bundle):
-            known = self._ask(bundle)
+            # In place readers read another project than the schema's own. What is defined
+            # there is held against the contract, so it need not have that one's name.
+            known = replace(self._ask(bundle), feature_project=bundle.feature_project)
         if not known.is_of(bundle):
             raise ContractError(
                 f"the server has another {bundle.bundle} than the one that is live: "

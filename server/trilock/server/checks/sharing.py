@@ -26,6 +26,7 @@ from trilock.compat import (
     parse_signature,
 )
 from trilock.server.domain.bundle import Bundle, FeatureCapture, ModelVersion
+from trilock.server.domain.errors import WrongStateError
 from trilock.server.domain.names import AliasRef, BundleRef, ModelName
 from trilock.server.domain.ports import Connections, FeatureStore
 from trilock.server.domain.release import ALONE, LiveRow, ReleaseState, Together
@@ -65,6 +66,33 @@ def mirror_scopes(connections: Connections, alias: AliasRef) -> tuple[str, ...]:
 def mirror_scope(alias: AliasRef) -> str:
     """Return the lock on what the mirror of *alias* holds and who reads it."""
     return f"{alias}/mirror"
+
+
+def require_tables_unshared(
+    session: Session, connections: Connections, *, alias: AliasRef, bundle: Bundle
+) -> None:
+    """Do nothing if nobody reads the features of *bundle* in another project than *alias* would.
+
+    In place the tables of a schema are in one project, be it the one that readers read or its
+    own: whoever reads them in the other one finds nothing. Side by side all read the same.
+
+    Raises:
+        WrongStateError: Somebody does.
+    """
+    schema, project = bundle.feature_schema, connections.in_place_project(alias)
+    for live in list_live(session):
+        theirs = connections.in_place_project(live.alias)
+        if live.alias == alias or project == theirs:
+            continue
+        for release in live.needed:
+            other = get_bundle(session, get_release(session, release).bundle)
+            if other.feature_schema.ref == schema.ref:
+                raise WrongStateError(
+                    resource=str(schema.ref),
+                    state=f"kept for {live.alias}, in {theirs or schema.project}",
+                    verb=f"read by {alias} in {project or schema.project}",
+                    hint="in place its tables are in one project; move the other alias off it",
+                )
 
 
 def readers(

@@ -8,7 +8,7 @@ from functools import partial
 from trilock.compat import Report
 from trilock.server.checks.compatibility import Judge
 from trilock.server.checks.readiness import ReadinessState, readiness
-from trilock.server.checks.sharing import mirror_scopes
+from trilock.server.checks.sharing import mirror_scopes, require_tables_unshared
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import (
     IncompatibleError,
@@ -244,6 +244,7 @@ def _gates(
     gates: list[Callable[[], Report | None]] = [
         lambda: _require_final(around, bundle),
         lambda: _require_room(around, trial),
+        lambda: _require_unshared(runtime, around, bundle),
         *_gates_of(runtime, plan),
         lambda: require_ready(runtime, around, accept_unready=accept_unready),
     ]
@@ -326,6 +327,11 @@ def _require_room(around: Surroundings, trial: Trial | None) -> None:
             verb="passed over",
             hint="`trilock advance 100` it, or take it back with `trilock rollback`",
         )
+
+
+def _require_unshared(runtime: Runtime, around: Surroundings, bundle: Bundle) -> None:
+    with runtime.database.read() as session:
+        require_tables_unshared(session, runtime.connections, alias=around.alias, bundle=bundle)
 
 
 def require_ready(runtime: Runtime, around: Surroundings, *, accept_unready: str) -> None:
