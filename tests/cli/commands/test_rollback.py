@@ -360,6 +360,31 @@ def test_nothing_to_go_back_to(server: FakeServer, trilock: Trilock) -> None:
     assert run.err == "error: nothing to roll models/delay/aliases/production back to\n"
 
 
+def test_why_there_is_nothing_to_go_back_to_is_a_line_for_each_bundle(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    reasons = ("models/delay/bundles/2: on hold", "models/delay/bundles/1: its version is gone")
+    server.answer(
+        "ReleaseService.PlanRollback",
+        RefusedError(
+            code=grpc.StatusCode.FAILED_PRECONDITION,
+            message=f"nothing to roll {ALIAS} back to: {'; '.join(reasons)}",
+            reason="NO_SAFE_TARGET",
+            metadata={"alias": ALIAS, "reasons": "\n".join(reasons)},
+        ),
+    )
+
+    run = trilock("rollback", "--yes")
+
+    assert (run.code, run.out) == (3, "")
+    assert run.err.splitlines() == [
+        "error: nothing to roll delay@production back to",
+        "  not   bundle 2: on hold",
+        "  not   bundle 1: its version is gone",
+        "  helps: trilock unhold BUNDLE, or trilock fallback set BUNDLE delay@production",
+    ]
+
+
 def test_as_json_it_says_how_it_ended(trilock: Trilock) -> None:
     run = trilock("rollback", "--yes", "-o", "json")
 

@@ -190,7 +190,8 @@ def test_a_target_that_is_gone_is_passed_over_with_the_reason(w: World) -> None:
     planned = plan_roll_back(w.runtime, alias=ALIAS, to_bundle=None)
 
     assert str(planned.target.bundle) == "models/delay/bundles/1"
-    assert planned.plan.warnings[0].startswith("passed over models/delay/bundles/2: ")
+    (passed_over,) = planned.target.passed_over
+    assert str(passed_over) == "models/delay/bundles/2: version 2 of model 'delay' is gone"
 
 
 def test_there_is_nothing_to_go_back_to_from_the_first_release(w: World) -> None:

@@ -23,6 +23,7 @@ from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.describe_rollback import describe_rollback
 from trilock.server.usecases.feature_projects import list_feature_projects
 from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
+from trilock.server.usecases.place_hold import place_hold
 from trilock.server.usecases.rollback_target import RollbackTarget, find_target
 from trilock.server.watching.prober import Prober
 
@@ -79,10 +80,7 @@ def test_if_it_is_gone_it_is_the_nearest_that_passes_and_each_newer_one_has_its_
     assert found.why == (
         "it is the newest release before models/delay/releases/5 that can be restored"
     )
-    assert [warning.partition(":")[0] for warning in found.warnings] == [
-        "passed over models/delay/bundles/2",
-        "passed over models/delay/bundles/3",
-    ]
+    assert found.warnings == ()
 
 
 def test_one_that_does_not_pass_the_check_is_passed_over(
@@ -123,6 +121,33 @@ def test_if_nothing_answers_it_is_taken_with_its_last_proof(w: World) -> None:
     (warning,) = found.warnings
     assert warning.startswith("models/delay/bundles/2 is UNPROVEN: ")
     assert warning.endswith("Z: READY")
+
+
+def test_what_was_put_on_hold_since_it_was_proven_is_not_shown_as_ready(w: World) -> None:
+    set_fallback(
+        w.runtime,
+        alias=ALIAS,
+        bundle=bundle_ref(1),
+        reason="",
+        validate_only=False,
+        principal=ANN,
+    )
+    Prober(w.database, w, interval=60).look()
+    for number in (1, 2):
+        place_hold(
+            w.runtime,
+            resource=bundle_ref(number),
+            reason="burnt",
+            expires=None,
+            principal=ANN,
+        )
+
+    status = describe_alias(w.runtime, ALIAS)
+
+    assert status.readiness is not None
+    assert status.fallback is not None
+    shown = [(one.state, one.problems) for one in (status.readiness, status.fallback)]
+    assert shown == [("NOT_READY", ("on hold since ann recorded: burnt",))] * 2
 
 
 class TestFallback:

@@ -12,7 +12,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from trilock.cli.exits import CommandError, Exit, exit_for
 from trilock.cli.output.streams import clean, say
-from trilock.client.errors import TrilockError
+from trilock.cli.output.words import shorter
+from trilock.client.errors import NoSafeTargetError, TrilockError
+from trilock.client.names import short_alias
 
 
 class Command(TyperCommand):
@@ -24,6 +26,8 @@ class Command(TyperCommand):
             return super().invoke(ctx)
         except CommandError as error:
             _end(error, str(error), code=error.code)
+        except NoSafeTargetError as error:
+            _end(error, *_no_safe_target(error), code=exit_for(error))
         except TrilockError as error:
             _end(error, str(error), *_violations(error), code=exit_for(error))
         except (KeyboardInterrupt, typer.Abort) as error:
@@ -72,6 +76,19 @@ def fail(message: str) -> None:
     """Say what is wrong, on lines of its own that begin with `error:`."""
     first, *rest = message.splitlines() or [""]
     say("\n".join(clean(line) for line in (f"error: {first}", *rest)))
+
+
+def _no_safe_target(error: NoSafeTargetError) -> list[str]:
+    """Return a line for each bundle that was passed over, and what can be done."""
+    alias, reasons = error.metadata.get("alias", ""), error.metadata.get("reasons", "")
+    if not reasons:
+        return [str(error)]
+    short = short_alias(alias)
+    return [
+        f"nothing to roll {short} back to",
+        *(f"  not   {shorter(reason, alias=alias)}" for reason in reasons.splitlines()),
+        f"  helps: trilock unhold BUNDLE, or trilock fallback set BUNDLE {short}",
+    ]
 
 
 def _violations(error: TrilockError) -> list[str]:

@@ -238,7 +238,9 @@ class NoSafeTargetError(PreconditionError):
 
     def __init__(self, *, alias: str, reasons: Sequence[str]) -> None:
         why = "; ".join(reasons) or "it never had another release"
-        super().__init__(f"nothing to roll {alias} back to: {why}", alias=alias)
+        super().__init__(
+            f"nothing to roll {alias} back to: {why}", alias=alias, reasons="\n".join(reasons)
+        )
         self.reasons = tuple(reasons)
 
 

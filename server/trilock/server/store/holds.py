@@ -30,6 +30,11 @@ class Hold:
     expires: datetime | None
     """None for one that only somebody lifts."""
 
+    @property
+    def told(self) -> str:
+        """Why nothing goes there, as a clause."""
+        return f"on hold since {self.principal} recorded: {self.reason}"
+
 
 def get_hold(session: Session, resource: BundleRef | AliasRef) -> Hold | None:
     """Return the hold on *resource*, or None."""

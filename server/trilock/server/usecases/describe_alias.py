@@ -1,8 +1,11 @@
 """Everything that hangs on an alias, for somebody who has to decide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from sqlmodel import Session
+
+from trilock.server.checks.readiness import ReadinessState
 from trilock.server.domain.fleet import Fleet
 from trilock.server.domain.names import AliasRef, ModelName
 from trilock.server.domain.operation import Operation
@@ -63,8 +66,8 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         target = None if row.target is None else get_release(session, row.target)
         status_sinks = tuple(list_release_sinks(session, row.release))
         target_sinks = () if target is None else tuple(list_release_sinks(session, target.ref))
-        readiness = get_readiness(session, row)
-        fallback = get_fallback(session, alias)
+        readiness = _target_readiness(session, row, target)
+        fallback = _fallback(session, alias)
         planes = tuple(list_plane_states(session, row))
         features = tuple(list_feature_states(session, alias, releases=row.needed))
         waivers = alias_waivers(session, alias)
@@ -92,6 +95,26 @@ def describe_alias(runtime: Runtime, alias: AliasRef) -> AliasStatus:
         hold=hold,
         drifts=drifts,
     )
+
+
+def _target_readiness(
+    session: Session, row: LiveRow, target: Release | None
+) -> StoredReadiness | None:
+    """Return the last look at *target*; what is on hold since is not ready, however it looked."""
+    found = get_readiness(session, row)
+    hold = None if target is None else get_hold(session, target.bundle)
+    if found is None or hold is None:
+        return found
+    return replace(found, state=ReadinessState.NOT_READY, problems=(hold.told, *found.problems))
+
+
+def _fallback(session: Session, alias: AliasRef) -> Fallback | None:
+    """Return the fallback bundle of *alias*, with the last look at it, as for the target."""
+    found = get_fallback(session, alias)
+    hold = None if found is None else get_hold(session, found.bundle)
+    if found is None or hold is None:
+        return found
+    return replace(found, state=ReadinessState.NOT_READY, problems=(hold.told, *found.problems))
 
 
 def describe_aliases(runtime: Runtime, *, model: ModelName | None) -> tuple[AliasStatus, ...]:

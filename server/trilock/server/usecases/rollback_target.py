@@ -100,7 +100,7 @@ def find_target(runtime: Runtime, live: LiveRow, *, to_bundle: BundleRef | None)
             release=candidate.release,
             why=candidate.why,
             passed_over=tuple(passed_over),
-            warnings=(*(f"passed over {one}" for one in passed_over), *warnings),
+            warnings=warnings,
         )
     raise NoSafeTargetError(alias=str(live.alias), reasons=[str(one) for one in passed_over])
 
@@ -226,7 +226,7 @@ def _retiring(session: Session, bundle: Bundle) -> str:
 
 def _held(session: Session, bundle: BundleRef) -> str:
     hold = get_hold(session, bundle)
-    return "" if hold is None else f"on hold since {hold.principal} recorded: {hold.reason}"
+    return "" if hold is None else hold.told
 
 
 def _proof(runtime: Runtime, live: LiveRow) -> str:
