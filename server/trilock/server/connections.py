@@ -129,6 +129,7 @@ class SettingsConnections:
             loads_model=settings.loads_model,
             reasserts_drift=settings.drift == "reassert",
             readers=settings.feature_servers,
+            reader_cache=features.registry_cache,
             in_place=settings.features == "in_place",
             filling=Filling(
                 bounds=FillBounds(

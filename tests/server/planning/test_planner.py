@@ -19,6 +19,7 @@ from trilock.server.planning.planner import (
 WINDOW = Window(start=NOON, end=NOON + timedelta(days=1))
 EMPTY = Surroundings(alias=ALIAS, live=None, sinks=(), planes=("model_alias",))
 BEHIND = "in place: from the switch until delay has followed, the new model reads the old features"
+AT_LEAST = ", which does not go together, for at least 600 s where definitions are kept"
 LIVE = Surroundings(alias=ALIAS, live=live_row(), sinks=(sink(),), planes=("sinks", "model_alias"))
 
 
@@ -184,7 +185,11 @@ IN_PLACE = replace(LIVE, feature_project="delay")
     [
         (None, [], ()),
         (Way.MODEL_FIRST, [], (BEHIND,)),
-        (Way.WINDOW, [], (BEHIND,)),
+        (
+            Way.WINDOW,
+            [],
+            (f"{BEHIND}{AT_LEAST}",),
+        ),
         (
             Way.FEATURES_FIRST,
             [
@@ -212,7 +217,12 @@ def test_in_place_features_go_before_the_switch_or_after_it(
     way: Way | None, before_the_gates: list[object], warnings: tuple[str, ...]
 ) -> None:
     plan = plan_promotion(
-        IN_PLACE, bundle=bundle(2), window=WINDOW, window_is_default=False, way=way
+        IN_PLACE,
+        bundle=bundle(2),
+        window=WINDOW,
+        window_is_default=False,
+        way=way,
+        reader_cache=timedelta(minutes=10),
     )
 
     steps = [step.step for step in plan.steps]

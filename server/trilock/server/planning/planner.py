@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from trilock.server.domain.bundle import Bundle
@@ -26,6 +26,8 @@ from trilock.server.planning.middle import Way
 
 PLAN_VERSION: Final = 1
 """Version of the steps' arguments. A server drives only plans of a version it knows."""
+
+_NO_CACHE: Final = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ def plan_promotion(
     together: Together = ALONE,
     trial: Trial | None = None,
     way: Way | None = None,
+    reader_cache: timedelta | None = _NO_CACHE,
 ) -> Plan:
     """Return the plan that makes *bundle* live, or puts it on trial beside what is live.
 
@@ -75,6 +78,7 @@ def plan_promotion(
         together: What goes live with the same pivot, elsewhere.
         trial: As what it is tried beside what is live; None to make it live.
         way: In which order model and features change, in place; None if only one does.
+        reader_cache: How long readers go on with the definitions that they have; None for good.
     """
     project = bundle.feature_schema.project
     filling = {
@@ -121,7 +125,7 @@ def plan_promotion(
     if way in {Way.MODEL_FIRST, Way.WINDOW}:
         warnings.append(
             f"in place: from the switch until {around.feature_project} has followed, the new model "
-            "reads the old features"
+            f"reads the old features{'' if way is Way.MODEL_FIRST else _window(reader_cache)}"
         )
     if around.live is None and trial is None:
         warnings.append("it is the first release here: there is nothing to roll back to")
@@ -392,6 +396,14 @@ def _name(ref: ReleaseRef | None) -> str | None:
 
 def _where(around: Surroundings) -> dict[str, str]:
     return {"feature_project": around.feature_project} if around.feature_project else {}
+
+
+def _window(reader_cache: timedelta | None) -> str:
+    """Return what is to be accepted: at least as long as readers keep definitions."""
+    if reader_cache is None:
+        return ", which does not go together: where definitions are kept, until it is restarted"
+    least = f", for at least {reader_cache.total_seconds():g} s where definitions are kept"
+    return f", which does not go together{least if reader_cache else ''}"
 
 
 def _minute(time: datetime) -> str:

@@ -82,10 +82,10 @@ def plan_promote(
     with runtime.database.read() as session:
         recorded = get_bundle(session, bundle)
         around = surroundings(runtime, session, alias)
-    features = runtime.connections.planes(alias.model).features
+    planes = runtime.connections.planes(alias.model)
     window_is_default = window is None
     if window is None:
-        window = default_window(features.describe(recorded.feature_schema.capture))
+        window = default_window(planes.features.describe(recorded.feature_schema.capture))
     with runtime.database.read() as session:
         before = None if around.live is None else get_bundle(session, around.live.bundle)
     between = middle_of_promotion(runtime, around, before=before, after=recorded)
@@ -97,6 +97,7 @@ def plan_promote(
         together=together,
         trial=trial,
         way=None if between is None else between.way,
+        reader_cache=planes.reader_cache,
     )
     report, refusal = _gates(
         runtime,

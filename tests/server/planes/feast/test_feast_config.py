@@ -1,6 +1,7 @@
 """How `feature_store.yaml` is read, and what of it is refused."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,19 @@ def test_what_is_not_said_is_as_in_feast(tmp_path: Path, caplog: pytest.LogCaptu
 
     assert config.registry == FileRegistryConfig(path=tmp_path / "data/registry.db")
     assert config.online == SqliteOnlineConfig(path=tmp_path / "data/online.db", numbers=False)
+    assert config.registry_cache == timedelta(minutes=10)
     assert "a file registry loses concurrent writes" in caplog.text
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(60, timedelta(minutes=1)), (0, None)])
+def test_how_long_readers_keep_definitions_is_read(
+    tmp_path: Path, seconds: int, expected: timedelta | None
+) -> None:
+    registry = f"{{registry_type: file, path: r.db, cache_ttl_seconds: {seconds}}}"
+
+    config = read_config(write(tmp_path, f"project: delay\nregistry: {registry}"))
+
+    assert config.registry_cache == expected
 
 
 @pytest.mark.parametrize(

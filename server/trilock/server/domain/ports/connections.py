@@ -55,6 +55,8 @@ class Planes:
     """How its feature projects are filled."""
     readers: tuple[str, ...] = ()
     """URLs of feature servers that are asked, in place, until they serve what is live."""
+    reader_cache: timedelta | None = timedelta()
+    """How long readers go on with the definitions that they have; None for good."""
     in_place: bool = False
     """Whether readers read the mirror project, and the live schema's tables are swapped in."""
 

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,10 @@ from trilock.server.domain.errors import PreconditionError
 _log = logging.getLogger(__name__)
 
 _DIALECTS: Final = {"postgresql": "postgresql", "sqlite": "sqlite"}
+
+
+_CACHE_SECONDS: Final = 600
+"""Feast's own default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,8 @@ class FeastConfig:
     registry: RegistryConfig
     online: OnlineConfig | None
     """None: the file says `online_store: null`."""
+    registry_cache: timedelta | None
+    """How long readers go on with the definitions that they have; None for good."""
     settings: Mapping[str, Any] = field(repr=False)
     """All of the file, for Feast; there are passwords in it."""
 
@@ -109,6 +116,7 @@ def read_config(file: Path) -> FeastConfig:
         project=document["project"],
         registry=_registry(document.get("registry", "data/registry.db"), file=file),
         online=_online(document.get("online_store", {}), file=file),
+        registry_cache=_registry_cache(document.get("registry")),
         settings=document,
     )
 
@@ -160,6 +168,12 @@ def _registry(entry: object, *, file: Path) -> RegistryConfig:
         keeps_metadata=not options.get("purge_feast_metadata", False),
         makes_tables=options.get("schema_mode", "auto") == "auto",
     )
+
+
+def _registry_cache(entry: object) -> timedelta | None:
+    given = entry.get("cache_ttl_seconds") if isinstance(entry, dict) else None
+    seconds = given if isinstance(given, int) else _CACHE_SECONDS
+    return timedelta(seconds=seconds) if seconds > 0 else None
 
 
 def _url(text: str, *, file: Path) -> URL:

@@ -6,6 +6,7 @@ throwaway copy of the registry, so that only code of ours writes the real one.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from trilock.compat import RawObject
@@ -55,6 +56,11 @@ class FeastFeatureStore:
     def base_project(self) -> str:
         """The project that `feature_store.yaml` names."""
         return self._config.project
+
+    @property
+    def registry_cache(self) -> timedelta | None:
+        """How long readers go on with the definitions that they have; None for good."""
+        return self._config.registry_cache
 
     def close(self) -> None:
         """Close the connections to the databases."""
