@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -439,3 +440,28 @@ def test_a_crash_anywhere_in_it_ends_as_if_nothing_had_been(tmp_path: Path) -> N
     for site in range(first + 1, last + 2):
         _, end = run(site)
         assert end == expected, f"site {site}: {sites[site - 1]}"
+
+
+def test_what_was_pre_empted_swaps_nothing_in_any_more(w: Led) -> None:
+    """Whoever drives the operation may be slow: the rollback is over when it goes on."""
+    w.release(w.record())
+    operation = w.lead(w.wider())
+    swaps: list[str] = []
+    swap = w.features.swap
+
+    def count(*args: Any, **more: Any) -> None:
+        swaps.append(more["source"])
+        swap(*args, **more)
+
+    def press() -> None:
+        rollback = w.roll_back().operation
+        assert rollback is not None
+        assert w.settled(rollback).state is OperationState.SUCCEEDED
+        w.features.swap = count  # type: ignore[method-assign]
+
+    w.sites["swap_features:started"] = press
+    ended = w.settled(operation)
+
+    assert ended.state is OperationState.COMPENSATED
+    assert swaps == []
+    assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)

@@ -14,6 +14,7 @@ from trilock.server.checks.drift import FEATURE_MIRROR
 from trilock.server.checks.middle import MiddleJudge
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import (
+    AbortedError,
     WaitingError,
     WindowNotAcceptedError,
 )
@@ -25,6 +26,7 @@ from trilock.server.features.in_place import observe_in_place, swap_in_place, wa
 from trilock.server.operations.step import Tell
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.database import Database
+from trilock.server.store.leading import held_in_place
 from trilock.server.store.plane_states import plane_scope
 from trilock.server.store.releases import require_live
 from trilock.server.workers.lease import FencedError, Leases
@@ -61,6 +63,7 @@ class SwapFeatures:
 
         Raises:
             WindowNotAcceptedError: What is live does not go together with them any more.
+            AbortedError: The operation was told to turn back, or pre-empted.
             WaitingError: The project is being fed or driven, or readers have not followed.
             NotReadyError: Its values are not those of its sources.
         """
@@ -69,6 +72,9 @@ class SwapFeatures:
         self._require_compatible(alias, bundle)
         with self._alone(alias):
             with self._database.read() as session:
+                # Who was pre-empted may get here late: the project follows what is live again.
+                if held_in_place(session, require_live(session, alias)) != bundle.ref:
+                    raise AbortedError(f"{bundle.ref} leads no more: the operation turns back")
                 if is_being_filled(session, project):
                     raise WaitingError(f"{project} is being fed: it is swapped afterwards")
             swap_in_place(
