@@ -246,7 +246,7 @@ class World:
             ttl=ttl,
             poll=0.02,
             # A plane that fails is tried again when a test says so.
-            backoff=lambda _: 3600.0,
+            backoff=lambda _: 500.0,
             at=at,
         )
 

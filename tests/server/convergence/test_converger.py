@@ -150,7 +150,7 @@ class TestStuck:
     def test_it_follows_by_itself_when_it_is_back(
         self, world: World, outside: MemoryOutside
     ) -> None:
-        world.converger._backoff = lambda attempts: 3600.0 if attempts > 1 else 0.0
+        world.converger._backoff = lambda attempts: 500.0 if attempts > 1 else 0.0
         outside.down = {"alias"}
         operation = world.promote(1)
         world.converger._at = lambda site: (

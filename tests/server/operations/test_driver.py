@@ -94,7 +94,7 @@ class TestFailure:
     def test_a_plane_that_is_down_is_tried_again_later(
         self, world: World, outside: MemoryOutside
     ) -> None:
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         outside.down = {"b"}
         operation = submit(world, register("a", "1"), register("b", "2"))
 
@@ -110,7 +110,7 @@ class TestFailure:
     def test_what_waits_is_a_row_that_anybody_may_take(
         self, world: World, outside: MemoryOutside, database: Database
     ) -> None:
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         outside.down = {"b"}
         operation = submit(world, register("a", "1"), register("b", "2"))
         world.run()
@@ -218,7 +218,7 @@ class TestForeignEdits:
             outside.down = {"a"}
 
         stop_at(world, "set_register:started", edit_and_go_down)
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         world.run()
         outside.down = set()
         world.journal.retry(operation.id)
@@ -262,7 +262,7 @@ class TestForeignEdits:
         outside.values["a"] = "1"
         operation = submit(world, register("a", "1"), register("b", "2", trouble="refused"))
         stop_at(world, "set_register:failed", lambda: outside.down.add("a"))
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
 
         world.run()
 
@@ -277,7 +277,7 @@ class TestForeignEdits:
         step = PlannedStep(step="stubborn", args={"register": "a", "value": "1"}, title="set a")
         operation = submit(world, step, register("b", "2", trouble="refused"))
         stop_at(world, "set_register:failed", lambda: outside.values.update(a="old"))
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
 
         world.run()
 
@@ -310,7 +310,7 @@ class Stubborn(SetRegister):
 
 class TestBack:
     def test_a_plane_that_is_down_is_waited_for(self, world: World, outside: MemoryOutside) -> None:
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         operation = submit(world, register("a", "1"), register("b", "2", trouble="refused"))
         stop_at(world, "set_register:failed", lambda: outside.down.add("a"))
         world.run()
@@ -364,7 +364,7 @@ class TestBack:
         stubborn = Stubborn(outside, lambda _: None)
         stubborn.refusal = ZeroDivisionError("a defect")
         world.steps["stubborn"] = stubborn
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         step = PlannedStep(step="stubborn", args={"register": "a", "value": "1"}, title="set a")
         operation = submit(world, step, register("b", "2", trouble="refused"))
 

@@ -352,7 +352,7 @@ class TestWait:
 class TestRetry:
     def test_a_step_that_waits_is_tried_at_once(self, world: World, outside: MemoryOutside) -> None:
         outside.down = {"staging"}
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         operation = world.promote(1)
         world.run()
         assert world.journal.get(operation.id).next_try is not None
@@ -366,7 +366,7 @@ class TestRetry:
 
     def test_planes_that_wait_are_tried_at_once(self, world: World, outside: MemoryOutside) -> None:
         outside.down = {"alias"}
-        world.converger._backoff = lambda _: 3600.0
+        world.converger._backoff = lambda _: 500.0
         operation = world.promote(1)
         world.run()
         assert world.journal.get(operation.id).state is OperationState.CONVERGING

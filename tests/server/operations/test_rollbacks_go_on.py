@@ -96,7 +96,7 @@ class TestRollBack:
     def test_what_does_not_answer_is_not_waited_for(
         self, world: World, outside: MemoryOutside
     ) -> None:
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
         operation = self.submit(world, register("a", "1"))
         outside.down = {"a"}
 
@@ -158,7 +158,7 @@ class TestRollBack:
         operation = self.submit(world, register("a", "1"), pivot="sulky")
         # What it cannot take back either, it does not wait for.
         stop_at(world, "sulky:failed", lambda: outside.down.add("a"))
-        world.runner._backoff = lambda _: 3600.0
+        world.runner._backoff = lambda _: 500.0
 
         world.run()
 

@@ -10,7 +10,7 @@ from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.records import database_now
-from trilock.server.store.clock import db_now_ms
+from trilock.server.store.clock import LONGEST_WAIT_MS, is_ahead
 from trilock.server.store.plane_states import plane_scope
 from trilock.server.store.releases import require_live
 from trilock.server.store.tables import LeaseRow, LiveTable, OperationRow, PlaneStateRow
@@ -77,9 +77,7 @@ def aliases_behind(session: Session, *, everything: bool) -> list[Behind]:
     if not found:
         return []
     aliases = [AliasRef(ModelName(row.model), AliasName(row.alias)) for row, _ in found]
-    held = frozenset(
-        session.exec(select(LeaseRow.scope).where(col(LeaseRow.until_ms) >= db_now_ms()))
-    )
+    held = frozenset(session.exec(select(LeaseRow.scope).where(is_ahead(col(LeaseRow.until_ms)))))
     planes, now_ms = _plane_rows(session, aliases), database_now(session)
     return [
         Behind(
@@ -89,7 +87,7 @@ def aliases_behind(session: Session, *, everything: bool) -> list[Behind]:
             planes={
                 plane.plane: Plane(
                     agrees=plane.converged_revision >= row.revision,
-                    due=plane.not_before_ms <= now_ms
+                    due=not now_ms < plane.not_before_ms <= now_ms + LONGEST_WAIT_MS
                     and plane_scope(alias, plane.plane) not in held,
                     attempts=plane.attempts,
                 )

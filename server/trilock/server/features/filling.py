@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from trilock.server.domain.bundle import FeatureCapture
 from trilock.server.domain.ports import FeatureStore, Window
 from trilock.server.planning.feature_window import default_window
-from trilock.server.store.clock import db_now_ms
+from trilock.server.store.clock import is_ahead
 from trilock.server.store.database import Database
 from trilock.server.store.tables import LeaseRow
 from trilock.server.workers.lease import Leases
@@ -39,7 +39,7 @@ def is_being_filled(session: Session, project: str) -> bool:
     scope = f"{_SCOPE}{project}/"
     held = select(LeaseRow.scope).where(
         col(LeaseRow.scope).startswith(scope, autoescape=True),
-        col(LeaseRow.until_ms) >= db_now_ms(),
+        is_ahead(col(LeaseRow.until_ms)),
     )
     return session.exec(held).first() is not None
 

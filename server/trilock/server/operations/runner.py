@@ -22,7 +22,7 @@ from trilock.server.operations.ledger import Ledger, Reading
 from trilock.server.operations.records import ACTIVE, lease_scope, lock_operation, note
 from trilock.server.operations.step import Checkpoint, Part
 from trilock.server.planning.planner import PLAN_VERSION
-from trilock.server.store.clock import db_now_ms
+from trilock.server.store.clock import db_now_ms, is_ahead
 from trilock.server.store.database import Database
 from trilock.server.store.tables import LeaseRow, OperationRow
 from trilock.server.workers.backoff import Backoff, backoff
@@ -156,25 +156,24 @@ class Runner:
                 self._workers.spawn(operation_id, partial(self.drive, operation_id))
 
     def _due(self) -> list[tuple[str, str]]:
-        now = db_now_ms()
         held = (
             select(LeaseRow.scope)
             .where(
                 LeaseRow.scope == sa.literal("operations/").concat(OperationRow.id),
-                col(LeaseRow.until_ms) >= now,
+                is_ahead(col(LeaseRow.until_ms)),
             )
             .exists()
         )
         told_to_turn_back = sa.and_(
             col(OperationRow.state) == OperationState.RUNNING.value,
-            col(OperationRow.abort_at_ms) <= now,
+            col(OperationRow.abort_at_ms) <= db_now_ms(),
         )
         query = (
             select(OperationRow.id, OperationRow.kind)
             .where(
                 col(OperationRow.state).in_(ACTIVE),
                 OperationRow.plan_version <= PLAN_VERSION,
-                sa.or_(col(OperationRow.not_before_ms) <= now, told_to_turn_back),
+                sa.or_(~is_ahead(col(OperationRow.not_before_ms)), told_to_turn_back),
                 ~held,
             )
             .order_by(

@@ -2,10 +2,11 @@
 
 import time
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, select
 
 
@@ -25,6 +26,19 @@ def _postgresql(_element: db_now_ms, _compiler: Any, **_: Any) -> str:  # noqa: 
 @compiles(db_now_ms, "sqlite")
 def _sqlite(_element: db_now_ms, _compiler: Any, **_: Any) -> str:  # noqa: ANN401
     return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+
+
+LONGEST_WAIT_MS: Final = 10 * 60 * 1000
+"""Nothing is ever put off, or held, for longer without a word; most for seconds only."""
+
+
+def is_ahead(column: Mapped[int]) -> sa.ColumnElement[bool]:
+    """Return whether the moment in *column*, until which something waits, is still to come.
+
+    One that is further ahead than anything is ever put off was written before the clock
+    was set back: it is past.
+    """
+    return sa.and_(column >= db_now_ms(), column <= db_now_ms() + LONGEST_WAIT_MS)
 
 
 def today(session: Session) -> date:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select, update
 
 from trilock.server.domain.errors import UnavailableError
-from trilock.server.store.clock import db_now_ms
+from trilock.server.store.clock import db_now_ms, is_ahead
 from trilock.server.store.database import Database
 from trilock.server.store.insert import insert_if_absent
 from trilock.server.store.tables import LeaseRow
@@ -92,7 +92,7 @@ class Leases:
         # A row that is being claimed or renewed right now is passed by, not waited for.
         row = session.exec(
             select(LeaseRow)
-            .where(LeaseRow.scope == scope, col(LeaseRow.until_ms) < db_now_ms())
+            .where(LeaseRow.scope == scope, ~is_ahead(col(LeaseRow.until_ms)))
             .with_for_update(skip_locked=True)
         ).one_or_none()
         if row is None:
