@@ -18,7 +18,10 @@ from tests.support.fake_server import FakeServer, RefusedError
 from tests.support.live import live_message, watch_response
 from tests.support.releases import OPERATION, alias, operation, release, rollback_plan
 from trilock.v1.operation_pb2 import OperationState
+from trilock.v1.operation_service_pb2 import ListOperationsResponse
 from trilock.v1.release_service_pb2 import (
+    AbortResponse,
+    FinalizeResponse,
     GetAliasResponse,
     GetReleaseResponse,
     ListReleasesResponse,
@@ -195,37 +198,53 @@ def test_ctrl_c_before_the_server_answered_says_where_to_look() -> None:
     )
 
 
-def test_ctrl_c_while_waiting_says_that_the_operation_goes_on() -> None:
-    with FakeServer() as server:
+@pytest.mark.parametrize(
+    ("arguments", "kind", "may_turn_back"),
+    [
+        (["promote", "delay/2"], "PROMOTE", True),
+        (["finalize", "delay"], "FINALIZE", True),
+        (["rollback", "delay", "--yes"], "ROLL_BACK", False),
+        (["abort", "delay", "--yes"], "PROMOTE", False),
+    ],
+)
+def test_ctrl_c_while_waiting_says_that_it_goes_on_and_how_to_look_at_it(
+    bad_release: FakeServer, *, arguments: list[str], kind: str, may_turn_back: bool
+) -> None:
+    server = bad_release
 
-        def hang(request: object, context: grpc.ServicerContext) -> object:
-            server.closing.wait()
-            raise RefusedError(code=grpc.StatusCode.UNAVAILABLE, message="closing")
+    def hang(request: object, context: grpc.ServicerContext) -> object:
+        server.closing.wait()
+        raise RefusedError(code=grpc.StatusCode.UNAVAILABLE, message="closing")
 
-        server.answer(
-            "ReleaseService.Promote",
-            PromoteResponse(operation=operation(steps=(("deploy_features", "DONE"),))),
-        )
-        server.answer("OperationService.WaitOperation", hang)
-        with subprocess.Popen(
-            [*TRILOCK, "promote", "delay/2"],
-            env={**os.environ, "TRILOCK_SERVER": server.address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            assert "deploy_features it" in process.stderr.readline()
-            process.send_signal(signal.SIGINT)
-            rest = process.stderr.read()
-            code = process.wait(DEADLINE)
+    running = operation(kind=kind, steps=(("first_step", "DONE"), ("second_step", "STARTED")))
+    undone = operation(OperationState.OPERATION_STATE_COMPENSATING, steps=(("first_step", "DONE"),))
+    server.answer("ReleaseService.Promote", PromoteResponse(operation=running))
+    server.answer("ReleaseService.Finalize", FinalizeResponse(operation=running))
+    server.answer("ReleaseService.RollBack", RollBackResponse(operation=running))
+    server.answer("ReleaseService.Abort", AbortResponse(), AbortResponse(operation=undone))
+    server.answer("OperationService.ListOperations", ListOperationsResponse(operations=[running]))
+    server.answer("OperationService.WaitOperation", hang)
+    with subprocess.Popen(
+        [*TRILOCK, *arguments],
+        env={**os.environ, "TRILOCK_SERVER": server.address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while not (line := process.stderr.readline()).endswith("done      first_step it\n"):
+            assert line, "it ended before it waited"
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        code = process.wait(DEADLINE)
 
+    cancel = "  turn it back:   trilock operations cancel 0123456789abcdef0123456789abcdef\n"
     assert code == 130
     assert rest == (
         f"error: interrupted; {OPERATION} goes on\n"
         "  look at it:     trilock operations show 0123456789abcdef0123456789abcdef\n"
         "  wait for it:    trilock operations wait 0123456789abcdef0123456789abcdef\n"
-        "  turn it back:   trilock operations cancel 0123456789abcdef0123456789abcdef\n"
+        f"{cancel if may_turn_back else ''}"
     )
 
 

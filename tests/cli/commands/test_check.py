@@ -264,6 +264,7 @@ def test_a_rollback_is_planned(server: FakeServer, trilock: Trilock) -> None:
 
     assert run.code == 0
     assert run.out.startswith("roll back delay@production\n  from  bundle 2")
+    assert run.err == "next: trilock rollback delay@production --to 1\n"
     (request,) = server.requests("ReleaseService.PlanRollback")
     assert (request.alias, request.to_bundle) == (ALIAS, "models/delay/bundles/1")
     assert trilock("plan", "rollback", "-o", "json").json["plan"]["id"] == "p1"

@@ -106,3 +106,4 @@ def rollback(
         write_json(plain(response))
         return
     write("\n".join(rollback_lines(response)))
+    say(f"next: trilock rollback {short_alias(name)}{f' --to {to}' if to else ''}")
