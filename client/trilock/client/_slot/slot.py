@@ -11,16 +11,17 @@ hang, in threads of its own.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
 from trilock.client._resolver.contract import Contracts, content_of
 from trilock.client._resolver.memory import Freshness, Memory
-from trilock.client._slot.candidate import Candidate, Pair, Phase, Recipe
+from trilock.client._slot.beside import Beside, beside
+from trilock.client._slot.candidate import Candidate, Phase, Recipe
+from trilock.client._slot.candidates import MOST_HANGING, Candidates
+from trilock.client._slot.forks import abandon_after_fork
 from trilock.client._slot.served import (
     OnRefused,
     OnServing,
@@ -39,10 +40,9 @@ F = TypeVar("F")
 
 _FRESH_S: Final = 5.0
 """A pair that was proven this long before it is wanted is not proven again."""
+
 _LOOK_S: Final = 1.0
 """How long a switch to what is loaded already may wait for another look at it."""
-_MOST_HANGING: Final = 4
-"""More loads than this are not begun while earlier ones do not come back."""
 
 _log: Final = logging.getLogger("trilock.client")
 
@@ -79,18 +79,16 @@ class Slot(Generic[M, F]):
         self.alias: Final = resolver.full_name(alias)
         resolver.claim(self.alias)  # a revision is acknowledged once it is served
         self._resolver = resolver
-        self._recipe = recipe
         self._contracts = contracts
         self._policy = standby
         self._load_timeout = load_timeout
         self._clock = clock
         self._served: Served[M, F] | None = None
-        self._candidates: dict[ServingBundle, Candidate[M, F]] = {}
-        self._given_up: list[Candidate[M, F]] = []
+        self._candidates = Candidates(recipe, told=self._wake, clock=clock)
+        self._beside = Beside(self._candidates, load_timeout=load_timeout, clock=clock)
         self._goal: ServingBundle | None = None
         self._goal_since = 0.0
         self._refusal: Refusal | None = None
-        self._missing: dict[str, str] = {}
         self._made_of: tuple[object, ...] = ()
         self._report: SlotReport | None = None
         self._gone = ""
@@ -103,7 +101,7 @@ class Slot(Generic[M, F]):
         self._closing = False
         self._stop_listening = resolver.on_change(lambda _live: self._wake())
         self._thread = threading.Thread(target=self._run, name="trilock-slot", daemon=True)
-        _slots.add(self)
+        abandon_after_fork(self._abandon)
         self._thread.start()
 
     def current(self) -> Served[M, F]:
@@ -164,7 +162,7 @@ class Slot(Generic[M, F]):
             serving=None if served is None else served.live,
             wanted=wanted,
             standby=None if report is None else report.standby,
-            missing=dict(self._missing),
+            missing=dict(self._beside.missing),
         )
 
     def on_serving(self, callback: OnServing) -> None:
@@ -249,17 +247,10 @@ class Slot(Generic[M, F]):
         wanted = {content_of(live)}
         if self._served is not None:
             wanted.add(content_of(self._served.live))
-        for role, content in _others(live).items():
+        for role, content in beside(live).items():
             if role != "standby" or self._policy is not Standby.COLD:
                 wanted.add(content)
-        for content in self._candidates.keys() - wanted:
-            self._give_up(content)
-
-    def _give_up(self, content: ServingBundle) -> None:
-        self._given_up = [one for one in self._given_up if one.busy]
-        candidate = self._candidates.pop(content)
-        if candidate.busy:
-            self._given_up.append(candidate)
+        self._candidates.keep_only(wanted)
 
     def _go_to(self, live: LiveBundle) -> float | None:
         """Serve *live* if it can be; return after how many seconds to look again."""
@@ -272,9 +263,9 @@ class Slot(Generic[M, F]):
             self._goal, self._goal_since, self._refusal = content, self._clock(), None
         candidate = self._candidates.get(content)
         if candidate is None:
-            candidate = self._begin(content)
+            candidate = self._candidates.begin(content)
             if candidate is None:
-                self._refuse(live, f"{_MOST_HANGING} earlier loads do not come back")
+                self._refuse(live, f"{MOST_HANGING} earlier loads do not come back")
                 return _LOOK_S
         if candidate.phase is Phase.READY and candidate.proven_at < self._goal_since - _FRESH_S:
             candidate.check()
@@ -303,15 +294,6 @@ class Slot(Generic[M, F]):
                     candidate.retry()
                 return max(0.0, candidate.retry_at - now)
 
-    def _begin(self, content: ServingBundle) -> Candidate[M, F] | None:
-        self._given_up = [one for one in self._given_up if one.busy]
-        if len(self._given_up) >= _MOST_HANGING:
-            return None
-        candidate = Candidate(content, self._recipe, told=self._wake, clock=self._clock)
-        self._candidates[content] = candidate
-        candidate.load()
-        return candidate
-
     def _switch(self, live: LiveBundle, candidate: Candidate[M, F]) -> None:
         if candidate.unproven:
             _log.warning(
@@ -325,7 +307,7 @@ class Slot(Generic[M, F]):
     def _compose(self, live: LiveBundle) -> None:
         """Serve *live*, with the canary and the shadow that it has, as far as they are loaded."""
         bundles = (live, live.canary, live.shadow)
-        pairs = [None if one is None else self._pair(one) for one in bundles]
+        pairs = [None if one is None else self._candidates.pair(one) for one in bundles]
         made_of = (live, *(id(pair) for pair in pairs))
         if made_of == self._made_of:
             return
@@ -347,10 +329,6 @@ class Slot(Generic[M, F]):
             canary=canary,
             shadow=shadow,
         )
-
-    def _pair(self, bundle: ServingBundle) -> Pair[M, F] | None:
-        candidate = self._candidates.get(content_of(bundle))
-        return None if candidate is None else candidate.pair
 
     def _refuse(self, live: LiveBundle, reason: str) -> None:
         refusal = Refusal(live=live, reason=reason)
@@ -376,41 +354,16 @@ class Slot(Generic[M, F]):
         """Have canary, shadow and rollback target loaded, once what is live is served."""
         if self._served is None or content_of(self._served.live) != content_of(live):
             return None
-        others = _others(live)
+        others = beside(live)
         if self._policy is not Standby.WARM:
             others.pop("standby", None)
-        missing: dict[str, str] = {}
-        waits = [self._load_other(content, role, missing) for role, content in others.items()]
-        for role, problem in missing.items():
-            if self._missing.get(role) != problem:
+        known = self._beside.missing
+        wait = self._beside.load(others)
+        for role, problem in self._beside.missing.items():
+            if known.get(role) != problem:
                 _log.warning("%s has no %s loaded: %s", short_alias(self.alias), role, problem)
-        self._missing = missing
         self._compose(live)
-        return min((wait for wait in waits if wait is not None), default=None)
-
-    def _load_other(
-        self, content: ServingBundle, role: str, missing: dict[str, str]
-    ) -> float | None:
-        candidate = self._candidates.get(content) or self._begin(content)
-        now = self._clock()
-        if candidate is None:
-            missing[role] = f"{_MOST_HANGING} earlier loads do not come back"
-            return _LOOK_S
-        if candidate.phase is Phase.FAILED:
-            missing[role] = candidate.problem
-            if now >= candidate.retry_at:
-                candidate.retry()
-            return max(0.0, candidate.retry_at - now)
-        if candidate.phase is not Phase.LOADING:
-            return None
-        left = candidate.since + self._load_timeout - now
-        if left > 0:
-            # It is tried again: why it failed before still stands.
-            if role in self._missing:
-                missing[role] = self._missing[role]
-            return left
-        missing[role] = f"it did not load within {self._load_timeout:g} s"
-        return None
+        return wait
 
     def _tell(self, live: LiveBundle) -> None:
         served = self._served
@@ -418,8 +371,8 @@ class Slot(Generic[M, F]):
             return
         if served.live == live:
             if live.canary is not None and served.canary is None:
-                if "canary" in self._missing:
-                    self._refuse(live, f"its canary: {self._missing['canary']}")
+                if "canary" in self._beside.missing:
+                    self._refuse(live, f"its canary: {self._beside.missing['canary']}")
                 return  # it is served when all of it is
             self._refusal = None
         standby = served.live.standby
@@ -432,18 +385,10 @@ class Slot(Generic[M, F]):
         self._resolver.acknowledge(self.alias, report.live.revision, standby_warm=_is_warm(report))
         if self._contracts is not None:
             # So that the next process can prove it too, with or without a server.
-            kept = [live, served.live, *_others(live).values(), *_others(served.live).values()]
+            kept = [live, served.live, *beside(live).values(), *beside(served.live).values()]
             self._contracts.keep(self.alias, bundles=kept)
         for callback in self._on_serving:
             _call(callback, report)
-
-
-def _others(live: LiveBundle) -> dict[str, ServingBundle]:
-    """Return what else *live* wants loaded, by its role, what is needed soonest first."""
-    roles = {"canary": live.canary, "shadow": live.shadow, "standby": live.standby}
-    own = content_of(live)
-    contents = {role: content_of(one) for role, one in roles.items() if one is not None}
-    return {role: content for role, content in contents.items() if content != own}
 
 
 def _is_warm(report: SlotReport | None) -> bool:
@@ -455,20 +400,3 @@ def _call(callback: Callable[[Any], None], told: object) -> None:
         callback(told)
     except Exception:  # noqa: BLE001 - the user's own code; more must still be told
         _log.exception("a callback of a slot failed")
-
-
-_slots: Final[weakref.WeakSet[Slot[Any, Any]]] = weakref.WeakSet()
-
-
-def _abandon_all() -> None:
-    # The thread that switches stays in the parent; without a word the child would
-    # serve what was live at the fork until it dies.
-    for slot in _slots:
-        slot._abandon(  # noqa: SLF001 - the hook is this class's own
-            "the process was forked from the one that made the slot; make it after the fork"
-        )
-
-
-_register: Final[Callable[..., None] | None] = getattr(os, "register_at_fork", None)
-if _register is not None:
-    _register(after_in_child=_abandon_all)
