@@ -29,7 +29,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, event, make_url
 
-from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, Beginning, Scenario, violations
+from tests.crash.invariants import violations
+from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, Beginning, Scenario
 from tests.crash.remains import Remains
 from tests.support.crash import NEVER, Bomb
 from tests.support.real_world import RealWorld, Site

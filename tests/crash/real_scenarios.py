@@ -9,24 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from sqlmodel import col, select
-
-from tests.crash.scenarios import assert_fenced
 from tests.support.crash import Bomb
 from tests.support.real_world import ETA, ETA_ALIAS, RealWorld
 from tests.support.values import ALIAS, MODEL
-from tests.support.world import SINK
-from trilock.client.sinks import WriterFencedError
 from trilock.server.domain.bundle import Bundle
-from trilock.server.domain.errors import NotFoundError
 from trilock.server.domain.names import BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.domain.release import ReleaseState
 from trilock.server.planning.planner import Trial
 from trilock.server.store.bundles import get_bundle
-from trilock.server.store.releases import get_live, get_release
-from trilock.server.store.sinks import get_sink
-from trilock.server.store.tables import LockRow, OperationRow
 from trilock.server.usecases.abort import abort
 from trilock.server.usecases.derive_bundle import Half, derive_bundle
 from trilock.server.usecases.promote_together import Subject
@@ -310,66 +301,3 @@ SCENARIOS: Final = {
     "only_model": Scenario(begins="over", act=only_model, ends=(HALF_BACK,)),
     "pre_empt": Scenario(begins="over", act=pre_empt, ends=(PRE_EMPTED,), unless_said=(WENT_ON,)),
 }
-
-
-def violations(world: RealWorld, scenario: Scenario, *, said: bool) -> list[str]:
-    """Return what is not as it must be, one line each."""
-    found = _left_over(world)
-    ends = scenario.ends if said else scenario.ends + scenario.unless_said
-    seen = ending(world, scenario)
-    if seen not in ends:
-        found.append(f"it ended as {seen}, not as {' or '.join(map(str, ends))}")
-    if scenario.fenced and seen in scenario.ends:
-        found += _late_writer(world)
-    return found
-
-
-def ending(world: RealWorld, scenario: Scenario) -> Ending:
-    """Return how it ended."""
-    live = world.live()
-    with world.database.read() as session:
-        rows = session.exec(select(OperationRow).order_by(col(OperationRow.created_ms))).all()
-        try:
-            epoch = get_release(session, SECOND).epoch
-        except NotFoundError:
-            epoch = 0
-        sink = get_sink(session, SINK)
-        eta = get_live(session, ETA_ALIAS)
-    staged = world.sink_database("warehouse").count_staged(sink, epoch=epoch)
-    before = BEGINNINGS[scenario.begins].operations
-    temp = world.mirrored()["temp"]
-    assert isinstance(temp, float)
-    return Ending(
-        operations=tuple(OperationState(row.state) for row in rows[before:]),
-        bundle=live.bundle.number,
-        state=live.state,
-        alias=world.alias() or "",
-        temp=temp,
-        table=world.table(),
-        apart=staged.rows,
-        canary=live.canary_percent,
-        eta=None if eta is None else (eta.bundle.number, eta.state, world.alias(ETA) or ""),
-    )
-
-
-def _left_over(world: RealWorld) -> list[str]:
-    """Look for locks that nobody needs, and for writes of a driver after a later one."""
-    found = []
-    with world.database.read() as session:
-        if locks := session.exec(select(LockRow)).all():
-            found.append(f"I4: nobody needs these locks: {locks}")
-        for operation in session.exec(select(OperationRow)).all():
-            try:
-                assert_fenced(session, operation.id)
-            except AssertionError:
-                found.append(f"I4: a driver of {operation.id} wrote after a later one")
-    return found
-
-
-def _late_writer(world: RealWorld) -> list[str]:
-    before = world.table()
-    try:
-        world.write(SECOND, AA3=3.0)
-    except WriterFencedError:
-        return [] if world.table() == before else ["I5: a late writer wrote"]
-    return ["I5: a late writer was not fenced"]
