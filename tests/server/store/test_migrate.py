@@ -198,7 +198,12 @@ def test_a_newer_database_is_refused_and_stays(database: Database) -> None:
         migrate.require_current(database)
 
     assert dict(caught.value.metadata) == {"found": "9999", "wanted": "0001_initial"}
+    assert str(caught.value).endswith(
+        "a newer trilock made it: run that one, or go back to a copy from before"
+    )
     assert migrate.current(database) == "9999"
+    assert database.path is not None
+    assert list(database.path.parent.glob("*.before-*")) == []
 
 
 def test_a_newer_schema_on_which_this_program_works_stays(database: Database) -> None:

@@ -282,10 +282,14 @@ class SchemaOutdatedError(PreconditionError):
 
     reason = "SCHEMA_OUTDATED"
 
-    def __init__(self, *, found: str | None, wanted: str) -> None:
+    def __init__(self, *, found: str | None, wanted: str, is_newer: bool = False) -> None:
+        todo = (
+            "a newer trilock made it: run that one, or go back to a copy from before"
+            if is_newer
+            else "run `trilock migrate`"
+        )
         super().__init__(
-            f"the database has schema {found or 'none'}, this trilock needs {wanted}; "
-            "run `trilock migrate`",
+            f"the database has schema {found or 'none'}, this trilock needs {wanted}; {todo}",
             found=found,
             wanted=wanted,
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -19,6 +19,9 @@ from trilock.migrations import HEAD
 from trilock.server.domain.errors import SchemaOutdatedError
 from trilock.server.store.database import Database
 from trilock.server.store.tables import ProgramRow
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _SCRIPTS: Final = Path(str(files("trilock.migrations")))
 _ADVISORY_KEY: Final = 7420001
@@ -45,6 +48,7 @@ def require_current(database: Database) -> None:
     """
     found = current(database)
     if found != head() and not _is_neighbour(database, found=found):
+        _forbid_newer(found)
         raise SchemaOutdatedError(found=found, wanted=head())
 
 
@@ -64,6 +68,7 @@ def upgrade(database: Database) -> Path | None:
     found = current(database)
     if found == head() or _is_neighbour(database, found=found):
         return None
+    _forbid_newer(found)
     copy = None
     if database.path is not None and found is not None:
         copy = _copy(database.path, suffix=f".before-{head()}")
@@ -91,19 +96,35 @@ def _current(connection: sa.Connection) -> str | None:
     return found.scalar_one_or_none()
 
 
+def _forbid_newer(found: str | None) -> None:
+    """Do nothing unless *found* is a schema that no script of this program makes.
+
+    Raises:
+        SchemaOutdatedError: It is.
+    """
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as in _run_scripts
+
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaOutdatedError(found=found, wanted=head(), is_newer=True)
+
+
 def _run_scripts(connection: sa.Connection, *, found: str | None) -> None:
     # Takes 0.2 s to import, and most starts do not need it.
     from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    _forbid_newer(found)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, head())
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - as in _run_scripts
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise SchemaOutdatedError(found=found, wanted=head())
-    command.upgrade(config, head())
+    return config
 
 
 @contextmanager
