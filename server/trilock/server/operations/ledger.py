@@ -286,6 +286,8 @@ class Ledger:
     def finish(self, state: OperationState) -> None:
         """Bring the operation to its end; give back what it has."""
         with self._leases.fenced(self._lease) as session:
+            # In the order of whoever takes them, which that of their removal need not be.
+            locks.owned(session, operation_id=self._id)
             locks.give_back(session, operation_id=self._id)
             row = lock_operation(session, self._id)
             end(row, state)

@@ -2,7 +2,7 @@
 
 They are taken in sorted order, in the transaction that submits the operation,
 and given back at its pivot or at its end. The order in which a transaction takes
-rows is lease, locks, operations, live row, planes, store: no two wait for each other.
+rows is lease, locks, operations, live row, planes, store, holds: no two wait for each other.
 """
 
 from collections.abc import Iterable

@@ -5,7 +5,7 @@ ends one release, begins another, appends the event and allots the revision in
 the caller's transaction: all of it or none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session, col, select
 
@@ -41,6 +41,16 @@ def reserve_release(session: Session, model: ModelName) -> ReservedRelease:
     """Return a release to be; the number of one that never goes live is not given again."""
     ref = ReleaseRef(model, next_number(session, f"models/{model}/releases"))
     return ReservedRelease.of(ref, generation=generation(session))
+
+
+def reserve_releases(session: Session, models: Sequence[ModelName]) -> list[ReservedRelease]:
+    """Return a release to be for each of *models*, in their order.
+
+    The numbers are taken in the order of the models' names, whoever leads: everybody's order.
+    """
+    positions = sorted(range(len(models)), key=lambda position: models[position])
+    reserved = {position: reserve_release(session, models[position]) for position in positions}
+    return [reserved[position] for position in range(len(models))]
 
 
 def get_live(session: Session, alias: AliasRef) -> LiveRow | None:

@@ -24,13 +24,15 @@ def lift_hold(
         WrongStateError: It is not on hold.
     """
     with runtime.database.write() as session:
+        # Pivots queue here, and a rollback's puts what it leaves on hold: in the same order.
+        revision = allot_revision(session)
         if isinstance(resource, BundleRef):
             get_bundle(session, resource)
         if not remove_hold(session, resource):
             raise WrongStateError(resource=str(resource), state="not on hold", verb="lifted")
         append_event(
             session,
-            at=allot_revision(session),
+            at=revision,
             kind="HOLD_LIFTED",
             model=resource.model,
             alias=_NO_ALIAS if isinstance(resource, BundleRef) else resource.alias,

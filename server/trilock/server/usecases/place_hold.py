@@ -36,6 +36,8 @@ def place_hold(
     if expires is not None and expires <= to_datetime(now_ms()):
         raise InvalidRequestError([("expire_time", "must be in the future")])
     with runtime.database.write() as session:
+        # Pivots queue here, and a rollback's puts what it leaves on hold: in the same order.
+        revision = allot_revision(session)
         if isinstance(resource, BundleRef):
             get_bundle(session, resource)
         else:
@@ -52,7 +54,7 @@ def place_hold(
         put_hold(session, resource, cause=cause, expires=expires)
         append_event(
             session,
-            at=allot_revision(session),
+            at=revision,
             kind="HOLD_PLACED",
             model=resource.model,
             alias=_NO_ALIAS if isinstance(resource, BundleRef) else resource.alias,

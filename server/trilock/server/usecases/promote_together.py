@@ -20,7 +20,7 @@ from trilock.server.domain.operation import Operation, Plan
 from trilock.server.domain.ports import Window
 from trilock.server.domain.release import Cause
 from trilock.server.planning.planner import plan_together
-from trilock.server.store.releases import reserve_release
+from trilock.server.store.releases import reserve_releases
 from trilock.server.store.requests import request_hash
 from trilock.server.usecases.promote import PlannedPromotion, plan_promote, with_accepted
 from trilock.server.usecases.runtime import Runtime
@@ -156,12 +156,11 @@ def promote_together(
         known = runtime.journal.claim(session, request_id=request_id, request_hash=content)
         if known is not None:
             return known
-        releases = []
         for part in planned.parts:
             alias, now = part.around.alias, surroundings(runtime, session, part.around.alias).etag
             if now != part.around.etag:
                 raise StaleEtagError(resource=str(alias), expected=part.around.etag, found=now)
-            releases.append(reserve_release(session, alias.model))
+        releases = reserve_releases(session, [part.around.alias.model for part in planned.parts])
         plan = plan_together(
             [
                 part.plan.with_epoch(release.epoch)

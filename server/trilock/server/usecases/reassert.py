@@ -5,7 +5,7 @@ from trilock.server.domain.names import AliasRef
 from trilock.server.store.counters import allot_revision, append_event
 from trilock.server.store.drifts import Drift, set_reasserted
 from trilock.server.store.plane_states import set_behind
-from trilock.server.store.releases import require_live
+from trilock.server.store.releases import lock_live, require_live
 from trilock.server.usecases.runtime import Runtime
 
 
@@ -20,6 +20,8 @@ def reassert(
     """
     with runtime.database.write() as session:
         require_live(session, alias)
+        # Before what is on record of it: as whoever records does.
+        lock_live(session, [alias])
         drifts = tuple(set_reasserted(session, alias))
         if not drifts:
             raise WrongStateError(resource=str(alias), state="without drift", verb="re-asserted")

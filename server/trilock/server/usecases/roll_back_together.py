@@ -20,7 +20,7 @@ from trilock.server.operations.joined import Switched
 from trilock.server.operations.steps.deploy_features import forbid_retiring
 from trilock.server.planning.planner import plan_together
 from trilock.server.store.bundles import get_bundle
-from trilock.server.store.releases import require_live, reserve_release
+from trilock.server.store.releases import require_live, reserve_releases
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back
 from trilock.server.usecases.runtime import Runtime
 
@@ -73,7 +73,7 @@ def roll_back_together(
             _require_live(session, one)
         for part in parts:
             _forbid_retiring(session, part)
-        releases = [reserve_release(session, one.alias.model) for one in leave]
+        releases = reserve_releases(session, [one.alias.model for one in leave])
         plan = plan_together(
             [
                 part.plan.with_epoch(release.epoch)
