@@ -334,6 +334,8 @@ def test_status_goes_on_through_changes_and_outages_until_ctrl_c() -> None:
         terminal._process.send_signal(signal.SIGINT)
 
         assert terminal.end() == 130
+        assert "error" not in terminal.seen
+        assert "✔ model_alias agrees: 2" in terminal.seen
 
 
 def test_where_glyphs_cannot_be_shown_the_tree_is_plain(bad_release: FakeServer) -> None:

@@ -86,6 +86,33 @@ def test_counts() -> None:
     assert (count(1, "row"), count(2000, "row")) == ("1 row", "2,000 rows")
 
 
+def test_only_prose_is_broken_and_what_is_the_same_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "45")
+    monkeypatch.setenv("TERM", "xterm")
+
+    write_table(
+        ["id", "alias", "when", "reason", "fleet"],
+        [
+            ("0123456789abcdef", "delay@production", "02:17 Z", "the unit was wrong", "-"),
+            ("123456789abcdef0", "delay@production", "02:18 Z", "-", "-"),
+        ],
+        prose={"reason"},
+        once="alias",
+    )
+
+    plain_text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert [line.rstrip() for line in plain_text.splitlines()] == [
+        "delay@production",
+        "id                when     reason",
+        "0123456789abcdef  02:17 Z  the unit was wrong",
+        "123456789abcdef0  02:18 Z  -",
+    ]
+
+
 class Terminal(io.StringIO):
     """A terminal; COLUMNS says how wide."""
 

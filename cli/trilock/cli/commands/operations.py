@@ -11,7 +11,7 @@ from trilock.cli.input.options import PROMOTE_TIMEOUT_S, AliasFilter, Limit, Out
 from trilock.cli.output.operations import has_switched, state_of, waits
 from trilock.cli.output.plain import moment, plain
 from trilock.cli.output.streams import Format, clean, say, write, write_json, write_table
-from trilock.cli.output.words import last, shorter, when
+from trilock.cli.output.words import last, moment_of, shorter, when
 from trilock.cli.running.command import Command
 from trilock.cli.running.finishing import finish, seconds
 from trilock.cli.running.session import Session, connected, pages
@@ -70,11 +70,12 @@ def list_operations(
             last(operation.bundle),
             state_of(operation),
             operation.cause.principal,
-            when(moment(operation.create_time)),
+            moment_of(moment(operation.create_time)),
         )
         for operation in found
     ]
-    write_table(["operation", "kind", "alias", "bundle", "state", "by", "began"], rows)
+    columns = ["operation", "kind", "alias", "bundle", "state", "by", "began"]
+    write_table(columns, rows, prose=(), once="alias")
 
 
 def show(context: typer.Context, name: _Name, *, output: Output = Format.TABLE) -> None:

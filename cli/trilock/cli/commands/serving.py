@@ -23,7 +23,7 @@ from trilock.cli.output.streams import (
     write_table,
 )
 from trilock.cli.output.words import last, when
-from trilock.cli.running.command import Command
+from trilock.cli.running.command import Command, until_ctrl_c
 from trilock.cli.running.session import Session, all_aliases, connected, nothing_released
 from trilock.client import LiveBundle, Resolver
 from trilock.client.errors import TrilockError
@@ -142,7 +142,10 @@ def watch(
         names = [session.names.alias(one) for one in alias or []]
         if names:
             _require_released(session, names, wait=wait)
-        with Resolver(session.client, names, on_change=changes.put, reports=False):
+        with (
+            until_ctrl_c(),
+            Resolver(session.client, names, on_change=changes.put, reports=False),
+        ):
             told = 0
             while not count or told < count:
                 # Without a timeout a ctrl-c could go unnoticed until the next change.

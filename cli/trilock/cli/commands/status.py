@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,8 +15,8 @@ from trilock.cli.input.options import AliasFilter, Limit, ModelFilter, Output
 from trilock.cli.output.plain import enum_name, moment, plain
 from trilock.cli.output.streams import Format, console, render, say, write_json, write_table
 from trilock.cli.output.tree import AliasView, status_tree
-from trilock.cli.output.words import fleet_time, last, when
-from trilock.cli.running.command import Command
+from trilock.cli.output.words import last, moment_of, when
+from trilock.cli.running.command import Command, until_ctrl_c
 from trilock.cli.running.session import Session, connected, pages
 from trilock.client.errors import TrilockError, UnavailableError
 from trilock.client.names import short_alias
@@ -28,6 +28,8 @@ from trilock.v1.release_service_pb2 import (
     ListReleasesRequest,
 )
 from trilock.v1.serving_service_pb2 import ResolveRequest
+
+_WHY: Final = "reason [incident]"
 
 
 def register(app: typer.Typer) -> None:
@@ -84,9 +86,10 @@ def history(
     if not found:
         say(f"nothing was ever released{f' on {short_alias(name)}' if name else ''}")
         return
-    columns = ["revision", "alias", "change", "state", "when", "by", "reason", "incident", "fleet"]
+    columns = ["revision", "alias", "change", "state", "when", "by", _WHY, "fleet"]
     rows = [row for release in found for row in _history_rows(release)]
-    write_table(columns, sorted(rows, key=lambda row: row[0], reverse=True))
+    rows.sort(key=lambda row: row[0], reverse=True)
+    write_table(columns, rows, prose={_WHY}, once="alias")
 
 
 def aliases(
@@ -154,7 +157,7 @@ def _data(view: AliasView) -> dict[str, Any]:
 def _watch(session: Session, alias: str | None, *, limit: int, interval: float) -> None:
     pause = threading.Event()  # an event's wait ends at once on ctrl-c
     shown: RenderableType = Text("")
-    with Live(console=console(sys.stdout), auto_refresh=False) as live:
+    with until_ctrl_c(), Live(console=console(sys.stdout), auto_refresh=False) as live:
         while True:
             try:
                 shown = _trees(_views(session, alias, limit=limit))
@@ -208,10 +211,9 @@ def _row(
         short_alias(release.alias),
         change,
         state,
-        when(moment(at)),
+        moment_of(moment(at)),
         cause.principal or "-",
-        cause.reason or "-",
-        cause.incident or "-",
+        f"{cause.reason} {f'[{cause.incident}]' if cause.incident else ''}".strip() or "-",
         fleet,
     )
 
@@ -221,7 +223,7 @@ def _fleet(release: Release) -> str:
     if not release.acknowledged_watchers:
         return "-"
     took = release.acknowledge_duration.ToMilliseconds() / 1000
-    return fleet_time(release.acknowledged_watchers, took)
+    return f"{release.acknowledged_watchers} in {took:.2f} s"
 
 
 def _change(release: Release) -> str:

@@ -7,17 +7,23 @@ forge a line: control characters are shown, not sent.
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 _WIDE: Final = 10_000
 """Columns of what is not a terminal: a line is never folded there, so that it can be searched."""
+
+_GAP: Final = 2
+"""Columns between two cells of a table."""
+
+_PROSE: Final = 20
+"""Columns that sentences need to be read."""
 
 _NOTHING: Final = "-"
 """What a cell says that has nothing to say."""
@@ -72,46 +78,91 @@ def write_json_line(value: object) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return a table of *rows*; every cell is shown by `clean(str(cell))`."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    prose: Collection[str] | None = None,
+) -> Table:
+    """Return a table of *rows*; every cell is shown by `clean(str(cell))`.
+
+    Args:
+        columns: Their headers.
+        rows: A cell for each column.
+        prose: The columns that may be broken into lines; all by default.
+    """
     result = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
-        result.add_column(column, overflow="fold")
+        whole = prose is not None and column not in prose
+        result.add_column(column, overflow="fold", no_wrap=whole)
     for row in rows:
         result.add_row(*(Text(clean(str(cell))) for cell in row))
     return result
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    prose: Collection[str] | None = None,
+    once: str = "",
+) -> None:
     """Write a table of *rows* under a header.
 
-    On a terminal where it would break words, columns that say nothing are left out; if
-    that is not enough, each row is written below the other, a line a cell.
+    On a terminal where it would break words, columns that say nothing are left out, and
+    *once* is said above it if it is the same in every row; if that is not enough, each
+    row is written below the other, a line a cell.
+
+    Args:
+        columns: Their headers.
+        rows: A cell for each column.
+        prose: The columns that may be broken into lines; all by default.
+        once: The column that need not be said in every row.
     """
-    found = [tuple(str(cell) for cell in row) for row in rows]
-    shown, named = table(columns, found), bool(found) and any(columns)
-    if named and not _fits(shown):
-        telling = [at for at, _ in enumerate(columns) if any(row[at] != _NOTHING for row in found)]
-        shown = table(
-            [columns[at] for at in telling], [[row[at] for at in telling] for row in found]
-        )
-    if named and not _fits(shown):
-        lines = [
+    found = [tuple(clean(str(cell)) for cell in row) for row in rows]
+    shown = list(columns)
+    named = bool(found) and any(columns)
+    if named and not _fits(shown, found, prose=prose):
+        same = [at for at, name in enumerate(shown) if name == once]
+        same = [at for at in same if len({row[at] for row in found}) == 1]
+        for at in same:
+            write(found[0][at])
+        telling = [
+            at
+            for at, _ in enumerate(shown)
+            if at not in same and any(row[at] != _NOTHING for row in found)
+        ]
+        shown = [shown[at] for at in telling]
+        found = [tuple(row[at] for at in telling) for row in found]
+    if named and not _fits(shown, found, prose=prose):
+        lines: list[tuple[str, ...]] = [
             pair
             for row in found
             for pair in (
-                *(pair for pair in zip(columns, row, strict=True) if pair[1] != _NOTHING),
+                *(pair for pair in zip(shown, row, strict=True) if pair[1] != _NOTHING),
                 ("", ""),
             )
         ]
-        shown = table(["", ""], lines[:-1])
-    render(shown, sys.stdout)
+        shown, found, prose = ["", ""], lines[:-1], None
+    render(table(shown, found, prose=prose), sys.stdout)
 
 
-def _fits(shown: Table) -> bool:
-    out = console(sys.stdout)
-    unbounded = out.options.update(max_width=_WIDE)
-    return Measurement.get(out, unbounded, shown).minimum <= out.width
+def _fits(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, prose: Collection[str] | None
+) -> bool:
+    """Return whether no word has to be broken, and prose has some room."""
+    needed = _GAP * (len(columns) - 1)
+    for at, name in enumerate(columns):
+        cells = [name, *(row[at] for row in rows)]
+        whole = max(cell_len(cell) for cell in cells)
+        longest = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+        if prose is None:
+            needed += longest
+        elif name in prose:
+            needed += max(longest, min(whole, _PROSE))
+        else:
+            needed += whole
+    return needed <= console(sys.stdout).width
 
 
 def render(what: RenderableType, stream: TextIO) -> None:
@@ -124,8 +175,10 @@ def render(what: RenderableType, stream: TextIO) -> None:
 
 def encodable(glyph: str, *, otherwise: str) -> str:
     """Return *glyph* if stdout can show it."""
+    # While something is shown live, stdout is a stand-in that has no encoding.
+    stdout = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
     try:
-        glyph.encode(sys.stdout.encoding or "ascii")
+        glyph.encode(stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return otherwise
     return glyph

@@ -40,7 +40,12 @@ def when(moment: datetime | None, *, now: datetime | None = None) -> str:
         return "-"
     away = ((now or datetime.now(tz=UTC)) - moment).total_seconds()
     relative = f"{span(away)} ago" if away >= 0 else f"in {span(-away)}"
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ} ({relative})"
+    return f"{moment_of(moment)} ({relative})"
+
+
+def moment_of(moment: datetime | None) -> str:
+    """Return a moment where many stand below each other: `2026-11-21 02:17:05Z`; `-` for none."""
+    return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def fleet_time(watchers: int, seconds: float) -> str:

@@ -72,6 +72,15 @@ def _while_somebody_reads() -> Iterator[None]:
         raise typer.Exit(Exit.UNREAD) from None
 
 
+@contextmanager
+def until_ctrl_c() -> Iterator[None]:
+    """Show something until it is enough: ctrl-c is how it ends, and no error."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
 def fail(message: str) -> None:
     """Say what is wrong, on lines of its own that begin with `error:`."""
     first, *rest = message.splitlines() or [""]
