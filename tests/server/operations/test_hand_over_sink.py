@@ -106,6 +106,20 @@ def test_what_is_not_reached_in_three_seconds_is_left_for_later(w: World) -> Non
     assert step.look(_args("predictions", epoch=10)) == "open", "another rollback waits anew"
 
 
+def test_rollbacks_with_one_pivot_wait_as_one(w: World) -> None:
+    _register(w, count=2)
+    outside = _Outside(w)
+    step = HandOverSink(w.database, outside, clock=lambda: outside.now)  # type: ignore[arg-type]
+
+    for epoch, sink in ((9, "lake0"), (10, "mart0")):
+        with pytest.raises(PlaneUnavailableError, match="timeout expired"):
+            step.look({**_args(sink, epoch=epoch), "waits_as": 9})
+    with pytest.raises(PlaneUnavailableError, match=r"has waited 4\.0 s for sinks already"):
+        step.look({**_args("predictions", epoch=11), "waits_as": 9})
+
+    assert outside.now == 4.0
+
+
 def test_a_fence_that_cannot_be_had_is_not_a_database_that_is_down(
     w: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -269,3 +269,27 @@ def test_of_several_features_lead_once_everything_else_is_there() -> None:
         *gates,
         "switch_live",
     ]
+
+
+def test_rollbacks_with_one_pivot_close_all_fences_first_and_wait_as_one() -> None:
+    live = live_row(release=2, bundle=2, target=1)
+    part = plan_rollback(
+        replace(LIVE, live=live), live=live, bundle=bundle_ref(1), restores=release(1)
+    )
+    parts = [part.with_epoch(epoch) for epoch in (2001, 2002)]
+
+    plan = plan_together(parts, releases=[release(3).ref, release(4).ref])
+
+    *fences, pivot = plan.steps
+    assert [(one.step, one.args["epoch"], one.args["waits_as"]) for one in fences] == [
+        ("hand_over_sink", 2001, 2001),
+        ("hand_over_sink", 2002, 2001),
+    ]
+    (other,) = pivot.args["together"]
+    assert (pivot.args["epoch"], other["epoch"], other["release"], other["kind"]) == (
+        2001,
+        2002,
+        "models/delay/releases/4",
+        "ROLLBACK",
+    )
+    assert plan.warnings[-1].endswith(" go back together")

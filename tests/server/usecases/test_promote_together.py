@@ -295,6 +295,22 @@ def test_an_abort_after_the_pivot_takes_back_all_of_them_with_one_pivot(
     assert other.aliases == ()
 
 
+@pytest.mark.parametrize(
+    ("site", "died_on"), [("switch_live:run", "NEW"), ("switch_live:done", "OLD")]
+)
+def test_a_crash_at_the_pivot_of_an_abort_leaves_all_or_none_and_the_next_life_ends_it(
+    w: Sharing, pair: tuple[Bundle, Bundle], site: str, died_on: str
+) -> None:
+    back = give_up(w, w.settled(w.start_together(*pair))).operation
+    assert back is not None
+    die_at(w, back, site, nth=1)
+
+    assert live(w) == {"NEW": NEW, "OLD": OLD}[died_on]
+    assert w.settled(back).state is SUCCEEDED
+    assert live(w) == OLD
+    assert newest(w, ETA_ALIAS).state is SUCCEEDED
+
+
 def test_an_abort_takes_back_what_is_left_to_take_back(
     w: Sharing, pair: tuple[Bundle, Bundle]
 ) -> None:
