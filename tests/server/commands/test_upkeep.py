@@ -1,4 +1,4 @@
-"""`trilock migrate` and `trilock backup`."""
+"""`trilock migrate`, `trilock backup` and `trilock restored`."""
 
 import sqlite3
 import stat
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trilock.server.commands import backup, init, migrate
+from trilock.server.commands import backup, init, migrate, restored
 from trilock.server.domain.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from trilock.server.settings import load_settings
 from trilock.server.store.counters import allot_revision, begin_generation, generation, revision
@@ -127,3 +127,59 @@ def test_a_backup_of_postgresql_is_pg_dumps(
 
     with pytest.raises(PreconditionError, match="copy it with pg_dump"):
         backup(config, tmp_path / "copy.db")
+
+
+def test_a_database_that_was_put_back_begins_a_new_generation(
+    config: Path, database: Database
+) -> None:
+    with database.read() as session:
+        before = generation(session)
+
+    assert restored(config) == (
+        f"sqlite:///{database_of(config)} is marked as restored: the next server that is started "
+        "on it begins a new generation, and drives every plane again"
+    )
+    restored(config)  # twice is once
+
+    with database.write() as session:
+        assert begin_generation(session) > before
+    with database.write() as session:
+        begun = begin_generation(session)
+    with database.write() as session:
+        assert begin_generation(session) == begun, "it was marked for one start"
+
+
+def test_what_a_server_runs_on_was_not_just_put_back(config: Path, database: Database) -> None:
+    with FileLock(database_of(config)), pytest.raises(DatabaseInUseError, match="stop it first"):
+        restored(config)
+
+    with database.read() as session:
+        before = generation(session)
+    with database.write() as session:
+        assert begin_generation(session) == before
+
+
+def test_a_database_that_nobody_has_used_is_no_copy(config: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is nothing to mark"):
+        restored(config)
+
+    migrate(config)
+
+    with pytest.raises(NotFoundError, match="no server was ever started on this database"):
+        restored(config)
+
+
+@pytest.mark.slow
+def test_a_postgresql_that_was_put_back(
+    config: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRILOCK_DATABASE__URL", postgres_database)
+    migrate(config)
+    with closing(Database(postgres_database)) as database:
+        with database.write() as session:
+            before = begin_generation(session)
+
+        restored(config)
+
+        with database.write() as session:
+            assert begin_generation(session) > before

@@ -1,4 +1,4 @@
-"""serve, init, doctor, migrate, backup: what is done on the server's machine, without a server."""
+"""What is done on the machine of the server, without one: start, settings, schema, copies."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command(cls=Command)(doctor)
     app.command(cls=Command)(migrate)
     app.command(cls=Command)(backup)
+    app.command(cls=Command)(restored)
 
 
 def serve(*, config: Config = None) -> None:
@@ -68,6 +69,11 @@ def backup(
 ) -> None:
     """Copy the database while it is in use."""
     write(_call("backup", _path(config), target))
+
+
+def restored(*, config: Config = None) -> None:
+    """Mark a database that was put back from a copy."""
+    write(_call("restored", _path(config)))
 
 
 def _path(config: str | None) -> Path | None:

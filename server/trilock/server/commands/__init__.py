@@ -8,6 +8,16 @@ from trilock.server.commands.diagnosis import Diagnosis, doctor
 from trilock.server.commands.in_process import InProcess, in_process
 from trilock.server.commands.new_settings import init
 from trilock.server.commands.run import serve
-from trilock.server.commands.upkeep import backup, migrate
+from trilock.server.commands.upkeep import backup, migrate, restored
 
-__all__ = ["Diagnosis", "InProcess", "backup", "doctor", "in_process", "init", "migrate", "serve"]
+__all__ = [
+    "Diagnosis",
+    "InProcess",
+    "backup",
+    "doctor",
+    "in_process",
+    "init",
+    "migrate",
+    "restored",
+    "serve",
+]

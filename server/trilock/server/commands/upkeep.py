@@ -1,7 +1,7 @@
-"""Bring the schema up, and make a copy."""
+"""Bring the schema up, make a copy, and say that a copy was put back."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from trilock.server.domain.errors import AlreadyExistsError, NotFoundError, PreconditionError
@@ -66,11 +66,45 @@ def backup(config: Path | None, target: Path) -> str:
     return f"copied {source} to {target}, {target.stat().st_size} bytes"
 
 
+def restored(config: Path | None) -> str:
+    """Mark the database as a copy that was put back: the next start begins a new generation.
+
+    `backup` marks its copies itself; what pg_dump or a copied disk brings back is not
+    marked. Idempotent.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        DatabaseInUseError: A server is running on the SQLite file.
+        NotFoundError: There is no database yet, or no server was ever started on it.
+        SchemaOutdatedError: The schema is not one that this trilock works with.
+        UnavailableError: The database does not answer.
+    """
+    from trilock.server.store.counters import mark_restored  # noqa: PLC0415 - with the database
+    from trilock.server.store.database import Database, FileLock  # noqa: PLC0415 - takes 0.2 s
+    from trilock.server.store.migrate import require_current  # noqa: PLC0415
+
+    settings = load_settings(config)
+    url = settings.database.url.get_secret_value()
+    with closing(Database(url)) as database:
+        if database.path is not None and not database.path.is_file():
+            raise NotFoundError(f"database {database.path}", hint="there is nothing to mark")
+        with nullcontext() if database.path is None else FileLock(database.path):
+            require_current(database)
+            with database.write() as session:
+                mark_restored(session)
+    return (
+        f"{redacted(url)} is marked as restored: the next server that is started on it begins a "
+        "new generation, and drives every plane again"
+    )
+
+
 def _sqlite_file(settings: Settings) -> Path:
     url = settings.database.url.get_secret_value()
     if not url.startswith("sqlite:///"):
         raise PreconditionError(
-            "the database is PostgreSQL: copy it with pg_dump, and after restoring such a copy run "
-            "`UPDATE store SET restored = true` in it before a server is started on it"
+            "the database is PostgreSQL: copy it with pg_dump, and after putting such a copy back "
+            "run `trilock restored` before a server is started on it"
         )
     return Path(url.removeprefix("sqlite:///"))

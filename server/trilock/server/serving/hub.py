@@ -306,7 +306,7 @@ class Hub:
         if batch.revision < known.revision:
             raise UnavailableError(
                 f"it is at revision {batch.revision}, {known.revision} was seen already: was it "
-                "restored from a copy? Then set `restored` in table `store` and restart"
+                "restored from a copy? Then stop it, run `trilock restored`, and start it again"
             )
         self._looked = self._loop.time()
         if batch.revision == known.revision:

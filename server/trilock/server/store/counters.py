@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, select
 
+from trilock.server.domain.errors import NotFoundError
 from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import allots_revision
@@ -79,6 +80,19 @@ def append_event(
         EventRow(revision=at, at_ms=now_ms(), kind=kind, model=model, alias=alias, payload=payload)
     )
     announce(session)
+
+
+def mark_restored(session: Session) -> None:
+    """Have the next server begin a new generation: the database is a copy that was put back.
+
+    Raises:
+        NotFoundError: No server was ever started on it.
+    """
+    store = session.get(StoreRow, _STORE)
+    if store is None:
+        raise NotFoundError("a generation", hint="no server was ever started on this database")
+    store.restored = True
+    session.add(store)
 
 
 def begin_generation(session: Session) -> int:
