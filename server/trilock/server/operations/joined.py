@@ -7,9 +7,10 @@ switched is told here, whichever of their operations is asked.
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlmodel import Session, select
+import sqlalchemy as sa
+from sqlmodel import Session
 
 from trilock.server.domain.names import AliasName, AliasRef, ModelName, OperationId, ReleaseRef
 from trilock.server.domain.operation import (
@@ -20,10 +21,11 @@ from trilock.server.domain.operation import (
     StepState,
 )
 from trilock.server.domain.release import LiveRow
-from trilock.server.operations.records import end, note
+from trilock.server.operations.records import OPERATIONS, end, note
 from trilock.server.planning.planner import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
+from trilock.server.store.lookup import find_rows
 from trilock.server.store.tables import OperationRow, OperationStepRow
 
 JOINED: Final = "joined"
@@ -40,9 +42,31 @@ class Switched:
 
 def switched_together(session: Session, operation: OperationId) -> tuple[Switched, ...]:
     """Return what the pivot that *operation* has, or came with, switches; the leading one first."""
-    row = session.get_one(OperationRow, operation)
+    (row,) = find_rows(session, _BY_ID, of_id=operation)
+    return _switched(session, row)
+
+
+def promoted_with(session: Session, release: ReleaseRef) -> tuple[Switched, ...]:
+    """Return what the pivot that promoted *release* made live; nothing if it was no promotion."""
+    found = find_rows(session, _PROMOTION, of_model=release.model, of_release=release.number)
+    return _switched(session, found[0]) if found else ()
+
+
+_COLUMNS: Final = [
+    OPERATIONS.c[name]
+    for name in ("model", "alias", "release", "request_hash", "request_id", "plan")
+]
+_BY_ID: Final = sa.select(*_COLUMNS).where(OPERATIONS.c.id == sa.bindparam("of_id"))
+_PROMOTION: Final = sa.select(*_COLUMNS).where(
+    OPERATIONS.c.model == sa.bindparam("of_model"),
+    OPERATIONS.c.release == sa.bindparam("of_release"),
+    OPERATIONS.c.kind == OperationKind.PROMOTE.value,
+)
+
+
+def _switched(session: Session, row: Any) -> tuple[Switched, ...]:  # noqa: ANN401 - columns
     if row.request_hash == JOINED:
-        row = session.get_one(OperationRow, row.request_id.partition(":")[0])
+        (row,) = find_rows(session, _BY_ID, of_id=row.request_id.partition(":")[0])
     if row.release is None:
         return ()
     model, name = ModelName(row.model), AliasName(row.alias)
@@ -54,18 +78,6 @@ def switched_together(session: Session, operation: OperationId) -> tuple[Switche
             for one in row.plan["steps"][-1]["args"].get("together", [])
         ),
     )
-
-
-def find_promotion(session: Session, release: ReleaseRef) -> OperationId | None:
-    """Return the operation that made *release* live, if it was a promotion; None if not."""
-    found = session.exec(
-        select(OperationRow.id).where(
-            OperationRow.model == release.model,
-            OperationRow.release == release.number,
-            OperationRow.kind == OperationKind.PROMOTE.value,
-        )
-    ).first()
-    return None if found is None else OperationId(found)
 
 
 def follow(session: Session, plan: Plan, *, of: Operation, live: LiveRow) -> None:
