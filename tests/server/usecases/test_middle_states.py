@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.values import ALIAS
+from tests.support.values import ALIAS, MODEL
 from tests.support.world import WINDOW, World, world
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import WindowNotAcceptedError
 from trilock.server.domain.operation import OperationState
 from trilock.server.planning.middle import Way
 from trilock.server.usecases.describe_rollback import describe_rollback
+from trilock.server.usecases.feature_projects import materialize_features
 from trilock.server.usecases.promote import PlannedPromotion, plan_promote
 
 
@@ -68,6 +69,59 @@ def test_with_the_same_features_there_is_nothing_in_between(w: World) -> None:
     planned = plan(w, w.record())
 
     assert (planned.middle, planned.refusal) == (None, None)
+
+
+def test_while_the_project_has_not_followed_the_model_waits_for_its_features(w: World) -> None:
+    """The features of what was left are still there, and the new model would read those."""
+    w.promote(w.record(variant="scaled"))
+    w.settle()
+    w.features.available = False
+    w.roll_back()
+    w.settle()
+    w.features.available = True
+    left = w.mirrored()
+
+    planned = plan(w, w.record())
+    operation = w.promote(planned.bundle, accept_window="")
+    w.pivot()
+    at_switch = w.mirrored()
+    w.retry_planes()
+    promotion = w.settled(operation)
+
+    assert left == {"temp": 21.0, "humidity": 0.5}
+    assert planned.middle is not None
+    assert (planned.middle.way, planned.refusal) == (Way.FEATURES_FIRST, None)
+    assert planned.middle.passed_over is not None
+    assert planned.middle.passed_over.why == (
+        "delay does not hold them yet: `trilock status` says why"
+    )
+    steps = [step.step for step in promotion.steps]
+    assert steps.index("swap_features") < steps.index("switch_live")
+    assert promotion.state is OperationState.SUCCEEDED
+    assert at_switch == {"temp": 21.0}
+
+
+def test_a_window_is_open_where_the_project_has_not_followed_and_no_order_helps(
+    w: World, other: Bundle
+) -> None:
+    w.promote(other)
+    w.pivot()
+    w.features.available = False
+    w.roll_back()
+    w.settle()
+    w.features.available = True
+
+    planned = plan(w, w.record(variant="scaled"))
+
+    assert isinstance(planned.refusal, WindowNotAcceptedError)
+
+
+def test_what_is_only_compared_again_has_followed(w: World) -> None:
+    materialize_features(
+        w.runtime, model=MODEL, window=WINDOW, progress=lambda *_: None, done=lambda *_: None
+    )
+
+    assert plan(w, w.record()).middle is None
 
 
 def test_side_by_side_there_is_nothing_in_between(tmp_path: Path) -> None:

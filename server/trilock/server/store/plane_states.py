@@ -53,6 +53,23 @@ def list_plane_states(session: Session, live: LiveRow) -> list[PlaneState]:
     return [_to_domain(row, live) for row in session.exec(query)]
 
 
+def has_followed(session: Session, live: LiveRow, *, plane: str, value: str) -> bool:
+    """Return whether *plane* was made what *live* wants of it since the last switch.
+
+    Args:
+        session: The transaction.
+        live: The live row.
+        plane: Which one.
+        value: How it is then. One that is only to be written anew still is so.
+    """
+    row = session.get(PlaneStateRow, (live.alias.model, live.alias.alias, plane))
+    if row is None:
+        return False
+    if row.converged_revision == _REWRITE:
+        return row.found == value
+    return row.converged_revision >= live.switched_revision
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What is asked of one plane, apart from equality with the live row."""

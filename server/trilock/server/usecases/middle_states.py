@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
+from trilock.server.checks.drift import FEATURE_MIRROR
 from trilock.server.checks.middle import MiddleJudge
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import WindowNotAcceptedError
 from trilock.server.domain.names import AliasRef
+from trilock.server.features.in_place import wanted_in_place
 from trilock.server.planning.middle import State, Way, way
 from trilock.server.planning.planner import Surroundings
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.leading import held_in_place
+from trilock.server.store.plane_states import has_followed
 from trilock.server.usecases.runtime import Runtime
 
 
@@ -46,12 +49,26 @@ def middle_of_promotion(
 ) -> Middle | None:
     """Return what readers would be served between *before* and *after*; None for nothing.
 
-    There is nothing in between side by side, and where the features stay the same.
+    There is nothing in between side by side, and where the features stay the same. A project
+    that has yet to follow what is live may hold any: no model goes live on it before they come.
     """
-    if not around.feature_project or before is None or _same_features(before, after):
+    if not around.feature_project or before is None:
+        return None
+    follows = _has_followed(runtime, around, before)
+    if follows and _same_features(before, after):
         return None
     judge = MiddleJudge(runtime.database, runtime.connections)
-    model_first = judge.model_first(around.alias, before=before, after=after)
+    model_first = (
+        judge.model_first(around.alias, before=before, after=after)
+        if follows
+        else State(
+            model_of=after.ref,
+            features_of=before.ref,
+            fits=False,
+            same_meaning=False,
+            why=f"{around.feature_project} does not hold them yet: `trilock status` says why",
+        )
+    )
     features_first = judge.features_first(around.alias, before=before, after=after)
     taken = way(model_first=model_first, features_first=features_first)
     if taken is Way.FEATURES_FIRST:
@@ -82,6 +99,14 @@ def middle_of_rollback(runtime: Runtime, around: Surroundings, *, after: Bundle)
         passed_over=None,
         why="a rollback switches at once, and the features follow",
     )
+
+
+def _has_followed(runtime: Runtime, around: Surroundings, live: Bundle) -> bool:
+    if around.live is None:
+        return False
+    value = wanted_in_place(live.feature_schema)
+    with runtime.database.read() as session:
+        return has_followed(session, around.live, plane=FEATURE_MIRROR, value=value)
 
 
 def _reads(model_of: Bundle, features_of: Bundle) -> str:
