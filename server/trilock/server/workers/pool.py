@@ -54,8 +54,9 @@ class Workers:
         with self._mutex:
             if key in self._threads or self.stopping:
                 return False
-            self._threads[key] = thread
+            # In this order: one that cannot be started is not under way, and is tried again.
             thread.start()
+            self._threads[key] = thread
         return True
 
     def start(self) -> None:
