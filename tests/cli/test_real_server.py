@@ -110,10 +110,11 @@ def test_a_bad_release_is_rolled_back_by_one_command(
             assert "SOAKING" in trilock("status").out
 
             run = trilock("rollback", "--yes", "--reason=wrong unit", "--incident=INC-7")
-            assert run.out.splitlines()[0].startswith(
-                "delay@production is back on bundle 1 (release 3 restores release 1): "
+            assert run.out.splitlines()[0] == (
+                "delay@production is back on bundle 1 (release 3 restores release 1)"
             )
-            assert run.out.splitlines()[1].startswith("switched: 1 watcher in ")
+            assert run.out.splitlines()[1].startswith("switched in ")
+            assert "; serving: 1 watcher in " in run.out.splitlines()[1]
             assert run.out.splitlines()[2] == "predictions: 1 row of release 2 quarantined"
             revision = trilock("resolve", "-o", "json").json["revision"]
             assert resolver.wait_for(revision, DEADLINE)

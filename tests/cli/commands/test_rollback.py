@@ -1,3 +1,4 @@
+import re
 import uuid
 
 import grpc
@@ -61,10 +62,9 @@ def test_without_any_argument_it_says_what_it_does_does_it_and_says_what_it_did(
     assert "   2  switch                make it live   <- the switch" in shown
     assert "  warning: 2 rows of another writer stay" in shown
     assert shown[-1] == "next: trilock status delay@production"
-    done, quarantined = run.out.splitlines()
-    assert done.startswith(
-        "delay@production is back on bundle 1 (release 3 restores release 1): switched in 0."
-    )
+    done, took, quarantined = run.out.splitlines()
+    assert done == "delay@production is back on bundle 1 (release 3 restores release 1)"
+    assert re.fullmatch(r"switched in 0\.\d\d s, every plane agrees after 0\.\d s", took)
     assert quarantined == "predictions: 2,000 rows of release 2 quarantined"
 
 
@@ -74,7 +74,7 @@ def test_it_says_how_long_the_fleet_took(server: FakeServer, trilock: Trilock) -
     made.acknowledge_duration.FromMilliseconds(41)
     server.answer("ReleaseService.GetRelease", GetReleaseResponse(release=made))
 
-    assert "switched: 12 watchers in 0.04 s" in trilock("rollback", "--yes").out
+    assert "; serving: 12 watchers in 0.04 s\n" in trilock("rollback", "--yes").out
 
 
 def test_taking_back_a_canary_makes_no_release(server: FakeServer, trilock: Trilock) -> None:
@@ -249,7 +249,7 @@ def test_to_a_fallback_bundle_it_says_so(server: FakeServer, trilock: Trilock) -
         "  why   it is the fallback bundle that ann recorded",
     ]
     assert run.out.startswith(
-        "delay@production is back on bundle 1 (release 3 serves the fallback bundle): switched in"
+        "delay@production is back on bundle 1 (release 3 serves the fallback bundle)\nswitched in"
     )
 
 

@@ -227,9 +227,9 @@ def tell_restored(
         )
         write(
             f"{short} is back on bundle {last(followed.operation.bundle)} "
-            f"(release {release} {restored}): {seconds(followed)}"
+            f"(release {release} {restored})"
         )
-        _tell_fleet(session, followed.operation.release)
+        write(f"{seconds(followed)}{_fleet(session, followed.operation.release)}")
     if output is Format.TABLE:
         left = session.client.releases.GetRelease(GetReleaseRequest(name=plan.leaves.name))
         for line in _quarantine(left.release):
@@ -237,12 +237,13 @@ def tell_restored(
     say(f"next: trilock status {short}")
 
 
-def _tell_fleet(session: Session, name: str) -> None:
-    """Say how long it took until every process that was there had switched."""
+def _fleet(session: Session, name: str) -> str:
+    """Return how long it took until every process that was there had switched, if any was."""
     release = session.client.releases.GetRelease(GetReleaseRequest(name=name)).release
-    if release.acknowledged_watchers:
-        took = release.acknowledge_duration.ToMilliseconds() / 1000
-        write(f"switched: {fleet_time(release.acknowledged_watchers, took)}")
+    if not release.acknowledged_watchers:
+        return ""
+    took = release.acknowledge_duration.ToMilliseconds() / 1000
+    return f"; serving: {fleet_time(release.acknowledged_watchers, took)}"
 
 
 def _quarantine(left: Release) -> list[str]:
