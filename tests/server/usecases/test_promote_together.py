@@ -1,6 +1,7 @@
 """Several models go live with one pivot, or none of them."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from trilock.server.domain.errors import (
     HeldError,
     IncompatibleError,
     InvalidRequestError,
+    NoSafeTargetError,
     PreconditionError,
     StaleEtagError,
     StalePlanError,
@@ -325,6 +327,22 @@ def test_an_abort_takes_back_what_is_left_to_take_back(
     assert live(w) == OLD
 
 
+def test_where_one_has_nothing_to_go_back_to_none_is_taken_back(tmp_path: Path) -> None:
+    w = Sharing(tmp_path)
+    with closing(w.database):
+        w.reads = False
+        w.go(w.record_of("delay"))
+        both = w.record_of("delay", source="scaled"), w.record_of("eta", source="scaled")
+        promotion = w.settled(w.start_together(*both))
+        before = [w.live_on(alias) for alias in (ALIAS, ETA_ALIAS)]
+
+        with pytest.raises(NoSafeTargetError, match="models/eta/aliases/production"):
+            give_up(w, promotion)
+
+        assert [w.live_on(alias) for alias in (ALIAS, ETA_ALIAS)] == before
+        assert w.settled(w.go_back(ALIAS)).state is SUCCEEDED
+
+
 def test_what_is_final_is_not_aborted_with_the_others(
     w: Sharing, pair: tuple[Bundle, Bundle]
 ) -> None:
@@ -355,6 +373,9 @@ def test_who_presses_for_one_of_them_meanwhile_finds_the_rollback_of_all(
     assert given_up.operation is not None
 
     assert w.go_back(alias).id == given_up.operation.id
+    again = give_up(w, newest(w, ETA_ALIAS))
+    assert again.operation is not None
+    assert (again.operation.id, again.already_done) == (given_up.operation.id, True)
 
     assert w.settled(given_up.operation).state is SUCCEEDED
     assert live(w) == OLD
