@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.crash import NEVER, Bomb, Crash
+from tests.support.sharing_world import ETA_ALIAS, READS_HUMIDITY, Sharing
 from tests.support.values import ALIAS, MODEL, NOON
 from tests.support.world import ANN, WIDER_INPUTS, WINDOW, World, world
 from trilock.server.domain.bundle import Bundle
@@ -285,6 +286,18 @@ def test_a_rollback_between_swap_and_switch_waits_for_no_feature(w: Led) -> None
     assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)
 
 
+def test_a_rollback_just_before_the_swap_keeps_it_from_being_made(w: Led) -> None:
+    w.release(w.record())
+    operation = w.lead(w.wider())
+    w.sites["swap_features:started"] = w.roll_back
+
+    w.pivot()
+
+    assert (w.told(), w.mirrored()) == (("1", "delay"), OLD)
+    assert w.settled(operation).state is OperationState.COMPENSATED
+    assert w.converged()
+
+
 def test_it_waits_for_readers_and_that_is_no_failed_attempt(w: Led) -> None:
     w.features.readers["http://server:6566"] = "http://server:6566 does not serve weather yet"
     operation = w.lead(w.wider())
@@ -403,6 +416,29 @@ def test_a_plan_is_refused_when_the_way_has_become_another(w: Led) -> None:
     assert (reviewed.middle.way, today.middle.way) == (Way.FEATURES_FIRST, Way.WINDOW)
     with pytest.raises(StalePlanError):
         w.promote(bundle, plan_id=reviewed.plan.id)
+
+
+def test_nothing_leads_that_another_models_readers_would_not_read_on_from(tmp_path: Path) -> None:
+    """What goes live together goes live later than features that lead."""
+    with world(tmp_path, kind=Sharing) as w:
+        assert isinstance(w, Sharing)
+        w.soak(w.record_of("delay", features=("temp", "humidity")))
+        w.end_soak(ALIAS)
+        w.soak(w.record_of("eta", features=("temp", "humidity"), inputs=READS_HUMIDITY))
+        w.end_soak(ETA_ALIAS)
+        reads_gust = READS_HUMIDITY.replace("humidity", "gust")
+        delay = w.record_of("delay", features=("temp", "gust"), inputs=reads_gust)
+        eta = w.record_of("eta", features=("temp",))
+        w.in_place = True
+
+        planned = plan_promote(
+            w.runtime, alias=ALIAS, bundle=delay.ref, window=WINDOW, together={ETA_ALIAS: eta.ref}
+        )
+
+    assert planned.middle is not None
+    assert planned.middle.way is Way.WINDOW
+    assert planned.middle.passed_over is not None
+    assert "models/eta/bundles/1 would break" in planned.middle.passed_over.why
 
 
 def test_a_crash_anywhere_in_it_ends_as_if_nothing_had_been(tmp_path: Path) -> None:

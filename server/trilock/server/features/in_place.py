@@ -76,8 +76,8 @@ def swap_in_place(
             "" if state is None else state.left if state.holds == schema.project else state.holds
         )
         leaves = _schema_in(database, known, model=model)
+        tell(f"swapping {schema.ref} into {project}")
         features.swap(capture, source=schema.project, project=project, leaves=leaves)
-        tell(f"{project} holds {schema.ref}, which has yet to be compared with its sources")
         state = features.in_place(capture, project=project)
     assert state is not None, "something was just swapped in"  # noqa: S101 - for the type
     if state.waiting and datetime.now(UTC) < state.swapped + _PATIENCE:
@@ -95,6 +95,7 @@ def swap_in_place(
             feed(window, resume=False)
         else:
             feed(since_last(features, capture, project=project), resume=True)
+        tell(f"comparing {project} with its sources")
         if _told(_compare(planes, capture, project=project, window=window)):
             # Rows that came late, or what a job left behind that nobody knew of.
             feed(window, resume=False)
