@@ -45,6 +45,27 @@ def refused(reason: str, message: str) -> PromoteResponse:
     )
 
 
+def test_a_step_that_waits_has_not_failed(server: FakeServer, trilock: Trilock) -> None:
+    waits, failed = (operation(steps=(("swap_features", "STARTED"),)) for _ in range(2))
+    waits.steps[0].error, failed.steps[0].error = "delay is being fed", "no answer"
+    failed.steps[0].attempts = 1
+    server.answer("ReleaseService.Promote", PromoteResponse(operation=waits))
+    server.answer(
+        "OperationService.WaitOperation",
+        waited(waits, version=1),
+        waited(failed, version=2),
+        waited(SUCCEEDED, version=3),
+    )
+
+    run = trilock("promote", "delay/2")
+
+    told = [line.split(" s  ")[1] for line in run.err.splitlines() if " s  " in line]
+    assert told[:2] == [
+        "waits     swap_features it: delay is being fed",
+        "failed    swap_features it: no answer",
+    ]
+
+
 def test_it_waits_and_tells_every_step_once(server: FakeServer, trilock: Trilock) -> None:
     server.answer("ReleaseService.Promote", PromoteResponse(operation=RUNNING))
     server.answer(

@@ -286,18 +286,6 @@ def test_a_rollback_between_swap_and_switch_waits_for_no_feature(w: Led) -> None
     assert (w.told(), w.mirrored(), w.converged()) == (("1", "delay"), OLD, True)
 
 
-def test_a_rollback_just_before_the_swap_keeps_it_from_being_made(w: Led) -> None:
-    w.release(w.record())
-    operation = w.lead(w.wider())
-    w.sites["swap_features:started"] = w.roll_back
-
-    w.pivot()
-
-    assert (w.told(), w.mirrored()) == (("1", "delay"), OLD)
-    assert w.settled(operation).state is OperationState.COMPENSATED
-    assert w.converged()
-
-
 def test_it_waits_for_readers_and_that_is_no_failed_attempt(w: Led) -> None:
     w.features.readers["http://server:6566"] = "http://server:6566 does not serve weather yet"
     operation = w.lead(w.wider())

@@ -202,7 +202,8 @@ class _StepLog:
                 self._line(operation, "tells", f"{step.step}: {step.progress}", after=after)
             if step.error and step.state not in {"DONE", "UNDONE"}:
                 what = f"{step.title or step.step}: {step.error}"
-                self._line(operation, "failed", what, after=after)
+                # No attempt has failed where something only has to end first.
+                self._line(operation, "failed" if step.attempts else "waits", what, after=after)
         if has_switched(operation) and self.switched_s is None:
             self.switched_s = self.elapsed() if pivot is None else self._after(operation, pivot)
             # The title of the step says it; only that it is done is not said twice.
