@@ -12,6 +12,7 @@ from typing import Final
 from tests.support.crash import Bomb
 from tests.support.real_world import ETA, ETA_ALIAS, RealWorld
 from tests.support.values import ALIAS, MODEL
+from tests.support.world import WIDER_INPUTS
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.names import BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
@@ -61,6 +62,11 @@ def finalized(world: RealWorld) -> None:
     """Release 1 is final, with a row AA1."""
     world.release(_bundle(world, BundleRef(MODEL, 1)))
     world.write(FIRST, AA1=1.0)
+
+
+def wider(world: RealWorld) -> None:
+    """A fourth bundle is recorded: it has one feature more, and a model that reads it."""
+    world.record(variant="wider", inputs=WIDER_INPUTS)
 
 
 def canary(world: RealWorld) -> None:
@@ -119,6 +125,7 @@ BEGINNINGS: Final[Mapping[str, Beginning]] = {
     "both": Beginning(after="finalized", act=both, operations=4),
     "both_soaking": Beginning(after="both", act=both_soaking, operations=6),
     "finalized_in_place": Beginning(after="recorded", act=finalized, operations=2, in_place=True),
+    "wider_in_place": Beginning(after="finalized_in_place", act=wider, operations=2, in_place=True),
     "soaking_in_place": Beginning(
         after="finalized_in_place", act=soaking, operations=3, in_place=True
     ),
@@ -128,6 +135,20 @@ BEGINNINGS: Final[Mapping[str, Beginning]] = {
 
 def promote(world: RealWorld, bomb: Bomb, said: Path) -> None:
     _promote(world, 2)
+
+
+def features_first(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    _promote_wider(world)
+
+
+def abort_features_first(world: RealWorld, bomb: Bomb, said: Path) -> None:
+    def press(site: str) -> None:
+        if site == "swap_features:done":
+            _abort(world, operation)
+            said.touch()
+
+    operation = _promote_wider(world)
+    bomb.then = press
 
 
 def roll_back(world: RealWorld, bomb: Bomb, said: Path) -> None:
@@ -211,6 +232,12 @@ def _promote(world: RealWorld, number: int, *, request_id: str = "p") -> Operati
     return world.promote(_bundle(world, BundleRef(MODEL, number)), request_id=request_id)
 
 
+def _promote_wider(world: RealWorld) -> Operation:
+    # Nobody accepts a window: the features go first.
+    bundle = _bundle(world, BundleRef(MODEL, 4))
+    return world.promote(bundle, request_id="p", accept_window="")
+
+
 def _start_canary(world: RealWorld, *, request_id: str = "p") -> None:
     bundle = _bundle(world, BundleRef(MODEL, 2))
     world.promote(bundle, trial=Trial(percent=10), request_id=request_id)
@@ -246,6 +273,7 @@ STAYED: Final = replace(
     alias="1",
     temp=20.0,
 )
+WIDER: Final = replace(WENT, bundle=4, alias="4", temp=20.0)
 WENT_BACK: Final = replace(STAYED, operations=(SUCCEEDED,), apart=2)
 FINAL: Final = replace(WENT, state=ReleaseState.FINALIZED, table={"AA1": 9.0, "AA2": 2.0})
 PRE_EMPTED: Final = replace(WENT_BACK, operations=(COMPENSATED, SUCCEEDED))
@@ -282,6 +310,10 @@ SCENARIOS: Final = {
     "abort_late": Scenario(begins="soaking", act=abort_late, ends=(WENT_BACK,), fenced=True),
     "roll_back": Scenario(begins="soaking", act=roll_back, ends=(WENT_BACK,), fenced=True),
     "promote_in_place": Scenario(begins="finalized_in_place", act=promote, ends=(WENT,)),
+    "features_first": Scenario(begins="wider_in_place", act=features_first, ends=(WIDER,)),
+    "abort_features_first": Scenario(
+        begins="wider_in_place", act=abort_features_first, ends=(STAYED,), unless_said=(WIDER,)
+    ),
     "roll_back_in_place": Scenario(
         begins="soaking_in_place", act=roll_back, ends=(WENT_BACK,), fenced=True
     ),

@@ -4,6 +4,7 @@ Everything that changes is in one folder and, on PostgreSQL, in two databases, s
 that it can be copied. What users do is `World`'s, which has the planes in memory.
 """
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ from tests.support.feast_repo import (
 )
 from tests.support.mlflow_world import MlflowWorld, save_template
 from tests.support.values import ALIAS, MODEL
-from tests.support.world import ANN, World
+from tests.support.world import ANN, INPUTS, World
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.names import AliasRef, ModelName, alias_name, model_name
 from trilock.server.domain.operation import FINAL_STATES, Operation
@@ -149,12 +150,13 @@ class RealWorld(World):
         self, *, inputs: str | None = None, variant: str = "celsius", model: ModelName = MODEL
     ) -> tuple[str, str]:
         """Return the version and the commit of a newly trained model."""
+        columns = {one["name"]: one["type"] for one in json.loads(inputs or INPUTS)}
         with tempfile.TemporaryDirectory() as scratch:
             mlflow = MlflowWorld(
                 registry=self._real_registry,
                 uri=self._mlflow_uri,
                 artifacts=self._site.folder / "artifacts",
-                template=save_template(Path(scratch), inputs={"temp": "double"}),
+                template=save_template(Path(scratch), inputs=columns),
                 scratch=Path(scratch),
             )
             mlflow.model = registered_name(model)
