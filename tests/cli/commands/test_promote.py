@@ -352,3 +352,26 @@ def test_finalize_may_only_be_tried(server: FakeServer, trilock: Trilock) -> Non
     run = trilock("finalize", "--dry-run")
 
     assert (run.code, run.err) == (0, "delay@production can be finalized\n")
+
+
+def test_what_is_in_the_way_is_named_with_how_to_look_at_it(
+    server: FakeServer, trilock: Trilock
+) -> None:
+    server.answer(
+        "ReleaseService.Promote",
+        RefusedError(
+            code=grpc.StatusCode.ABORTED,
+            message=f"{ALIAS} is locked by {OPERATION}",
+            reason="OPERATION_IN_PROGRESS",
+            metadata={"scope": ALIAS, "operation": OPERATION},
+        ),
+    )
+
+    run = trilock("promote", "delay/2")
+
+    assert run.code == 3
+    assert run.err.splitlines() == [
+        f"error: {ALIAS} is locked by {OPERATION}",
+        "  look at it:     trilock operations show 0123456789abcdef0123456789abcdef",
+        "  wait for it:    trilock operations wait 0123456789abcdef0123456789abcdef",
+    ]

@@ -12,8 +12,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from trilock.cli.exits import CommandError, Exit, exit_for
 from trilock.cli.output.streams import clean, say
-from trilock.cli.output.words import shorter
-from trilock.client.errors import NoSafeTargetError, TrilockError
+from trilock.cli.output.words import last, shorter
+from trilock.client.errors import BusyError, NoSafeTargetError, TrilockError
 from trilock.client.names import short_alias
 
 
@@ -29,7 +29,8 @@ class Command(TyperCommand):
         except NoSafeTargetError as error:
             _end(error, *_no_safe_target(error), code=exit_for(error))
         except TrilockError as error:
-            _end(error, str(error), *_violations(error), code=exit_for(error))
+            more = [*_violations(error), *_holder(error)]
+            _end(error, str(error), *more, code=exit_for(error))
         except (KeyboardInterrupt, typer.Abort) as error:
             _end(error, "interrupted", code=Exit.INTERRUPTED)
         except (typer.Exit, BrokenPipeError):
@@ -90,13 +91,27 @@ def fail(message: str) -> None:
 def _no_safe_target(error: NoSafeTargetError) -> list[str]:
     """Return a line for each bundle that was passed over, and what can be done."""
     alias, reasons = error.metadata.get("alias", ""), error.metadata.get("reasons", "")
-    if not reasons:
+    if not alias:
         return [str(error)]
+    if not reasons:
+        return [shorter(str(error), alias=alias)]
     short = short_alias(alias)
     return [
         f"nothing to roll {short} back to",
         *(f"  not   {shorter(reason, alias=alias)}" for reason in reasons.splitlines()),
         f"  helps: trilock unhold BUNDLE, or trilock fallback set BUNDLE {short}",
+    ]
+
+
+def _holder(error: TrilockError) -> list[str]:
+    """Return how to look at the operation that is in the way, if one is."""
+    operation = error.metadata.get("operation", "")
+    if not (isinstance(error, BusyError) and operation.startswith("operations/")):
+        return []
+    told = last(operation)
+    return [
+        f"  look at it:     trilock operations show {told}",
+        f"  wait for it:    trilock operations wait {told}",
     ]
 
 
