@@ -87,17 +87,26 @@ def test_a_server_that_is_there_is_seen(config: Path, monkeypatch: pytest.Monkey
         assert found(config)["listen"].message.endswith("a server is there")
 
 
-def test_the_database_must_have_this_schema(config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "todo"),
+    [
+        ("DELETE FROM alembic_version", "run `trilock migrate`"),
+        ("UPDATE alembic_version SET version_num = '9999'", "a newer trilock made it"),
+    ],
+)
+def test_the_database_must_have_this_schema(
+    config: Path, tmp_path: Path, change: str, todo: str
+) -> None:
     migrate(config)
     assert found(config)["database"].message.endswith("reachable, its schema is this trilock's")
 
     with closing(sqlite3.connect(tmp_path / ".trilock/trilock.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'old'")
+        connection.execute(change)
         connection.execute("DELETE FROM program")  # else it would be a newer neighbour's
 
     look = found(config)["database"]
     assert not look.ok
-    assert "run `trilock migrate`" in look.message
+    assert todo in look.message
 
 
 def loosen(token: Path) -> None:
