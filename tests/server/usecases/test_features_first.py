@@ -19,8 +19,10 @@ from trilock.server.domain.errors import (
 )
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.ports import Window
+from trilock.server.features.filling import filling
 from trilock.server.planning.middle import Way
 from trilock.server.rpc.convert.plan import promotion_to_proto
+from trilock.server.store.plane_states import plane_scope
 from trilock.server.store.releases import live_bundle
 from trilock.server.usecases.abort import abort
 from trilock.server.usecases.derive_bundle import Half, derive_bundle
@@ -30,7 +32,7 @@ from trilock.server.usecases.feature_projects import list_feature_projects, mate
 from trilock.server.usecases.promote import PlannedPromotion, plan_promote
 from trilock.server.watching.drift_watcher import DriftWatcher
 from trilock.server.watching.feature_watcher import FeatureWatcher
-from trilock.server.workers.lease import free_all
+from trilock.server.workers.lease import Leases, free_all
 from trilock.v1.release_pb2 import PlanOrder
 from trilock.v1.report_pb2 import Verdict
 
@@ -308,6 +310,28 @@ def test_it_waits_for_readers_and_that_is_no_failed_attempt(w: Led) -> None:
     assert waiting.state is OperationState.RUNNING
     assert before == (("1", "delay"), NEW)
     assert ended.state is OperationState.SUCCEEDED
+
+
+def test_it_waits_for_whoever_drives_or_feeds_the_project(w: Led) -> None:
+    leases = Leases(w.database, owner="a converger")
+    with w.database.write() as session:
+        lease = leases.claim(session, plane_scope(ALIAS, "feature_mirror"))
+    assert lease is not None
+    operation = w.lead(w.wider())
+    waited = [(w.settled(operation).steps[4].error, w.mirrored())]
+    with leases.fenced(lease) as session:
+        leases.free(session, lease)
+    with filling(w.database, "delay"):
+        w.runtime.journal.retry(operation.id)
+        waited.append((w.settled(operation).steps[4].error, w.mirrored()))
+    w.runtime.journal.retry(operation.id)
+
+    assert w.settled(operation).state is OperationState.SUCCEEDED
+    driven = f"feature_mirror of {ALIAS} is being driven"
+    assert waited == [
+        (f"{driven}: it is swapped afterwards", OLD),
+        ("delay is being fed: it is swapped afterwards", OLD),
+    ]
 
 
 def test_what_waits_is_undone_at_once_when_it_is_told_to(w: Led) -> None:
