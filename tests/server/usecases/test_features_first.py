@@ -312,6 +312,22 @@ def test_it_waits_for_readers_and_that_is_no_failed_attempt(w: Led) -> None:
     assert ended.state is OperationState.SUCCEEDED
 
 
+def test_a_reader_that_does_not_follow_for_long_turns_it_back(
+    w: Led, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trilock.server.features.in_place._READERS", timedelta())
+    w.features.readers["http://server:6566"] = "http://server:6566 does not serve weather yet"
+
+    ended = w.settled(w.lead(w.wider()))
+
+    assert ended.state is OperationState.COMPENSATED
+    assert ended.error_message == (
+        "swap_features: what readers read is not ready: http://server:6566 does not serve weather "
+        "yet; it has to be restarted"
+    )
+    assert w.mirrored() == OLD
+
+
 def test_it_waits_for_whoever_drives_or_feeds_the_project(w: Led) -> None:
     leases = Leases(w.database, owner="a converger")
     with w.database.write() as session:
