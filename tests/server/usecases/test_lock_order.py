@@ -18,7 +18,7 @@ from sqlmodel import delete, select
 
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import ANN, World, world
-from trilock.server.domain.errors import WrongStateError
+from trilock.server.domain.errors import BusyError, WrongStateError
 from trilock.server.domain.names import BundleRef, model_name
 from trilock.server.domain.operation import OperationState
 from trilock.server.domain.release import Cause
@@ -157,6 +157,18 @@ def test_who_gives_locks_back_lets_through_who_takes_them(w: World) -> None:
     with w.database.read() as session:
         assert {row.operation for row in session.exec(select(LockRow))} == {other.id}
     assert w.runtime.journal.get(operation.id).state is OperationState.COMPENSATED
+
+
+def test_who_wants_to_finalize_lets_a_pivot_through(w: World) -> None:
+    soaks = w.settled(w.promote(w.record()))
+
+    with meeting(w.database, w.finalize) as begin:
+        with w.database.write() as pivot:
+            take(pivot, [str(ALIAS)], operation_id=soaks.id, preempts=False)
+            finalizing = begin()
+            lock_live(pivot, [ALIAS])
+        with pytest.raises(BusyError):
+            finalizing.result(DEADLINE)
 
 
 def hold(w: World, bundle: BundleRef, *, expires: datetime | None = None) -> None:

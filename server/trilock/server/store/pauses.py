@@ -10,7 +10,7 @@ from trilock.server.domain.release import Cause, Release, ReleaseState
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
 from trilock.server.store.counters import allot_revision, append_event
-from trilock.server.store.releases import get_release
+from trilock.server.store.releases import get_release, require_live
 from trilock.server.store.tables import LiveTable, ReleaseRow
 
 
@@ -62,14 +62,17 @@ def resume_soak(session: Session, alias: AliasRef, *, cause: Cause) -> tuple[Rel
     return _written(session, row, release.ref), True
 
 
-def forbid_paused(session: Session, alias: AliasRef) -> None:
-    """Do nothing if the live release of *alias* is not paused, and cannot be until the commit.
+def forbid_paused(session: Session, alias: AliasRef, *, lasting: bool = True) -> None:
+    """Do nothing if the live release of *alias* is not paused; if *lasting*, until the commit.
 
     Raises:
         NotFoundError: Nothing was ever released there.
         WrongStateError: It is; who paused it, and why, is said.
     """
-    _, release = _locked(session, alias)
+    if lasting:
+        _, release = _locked(session, alias)
+    else:
+        release = get_release(session, require_live(session, alias).release)
     pause = release.paused
     if pause is None:
         return

@@ -47,7 +47,9 @@ def finalize(
         if live.state is not ReleaseState.SOAKING:
             raise WrongStateError(resource=str(live.release), state=live.state, verb="finalized")
         forbid_refused(session, live)
-        forbid_paused(session, alias)
+        # The pivot asks again, for good: to keep it so from here on would be to take the live
+        # row before the lock.
+        forbid_paused(session, alias, lasting=False)
         if validate_only:
             return None
         return runtime.journal.submit(
