@@ -294,7 +294,7 @@ def test_an_abort_after_the_pivot_takes_back_all_of_them_with_one_pivot(
     assert other.operation is not None
     assert (again.operation.id, again.already_done) == (given_up.operation.id, False)
     assert (other.operation.id, other.already_done) == (given_up.operation.id, True)
-    assert other.aliases == ()
+    assert (again.aliases, other.aliases) == (given_up.aliases, ())
 
 
 @pytest.mark.parametrize(

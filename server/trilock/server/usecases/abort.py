@@ -120,12 +120,14 @@ def _abort_all(
             switched = switched_together(session, promotion.id)
             leave = tuple(in_progress(session, promotion.id))
             done = [find_rollback(session, one.alias, leaves=one.release) for one in switched]
+            back = () if known is None else switched_together(session, known.id)
         if known is not None:
-            return Aborted(operation=known, rolls_back=True, already_done=False)
+            aliases = tuple(one.alias for one in back)
+            return Aborted(operation=known, rolls_back=True, already_done=False, aliases=aliases)
         if not leave:
-            for back in done:
-                if back is not None:
-                    return Aborted(operation=back, rolls_back=True, already_done=True)
+            for rollback in done:
+                if rollback is not None:
+                    return Aborted(operation=rollback, rolls_back=True, already_done=True)
             raise _over(runtime, switched)
         aliases = tuple(one.alias for one in leave)
         try:
