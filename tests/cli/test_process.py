@@ -31,6 +31,7 @@ from trilock.v1.release_service_pb2 import (
 
 DEADLINE = 60
 TRILOCK = [sys.executable, "-c", "from trilock.cli import main; main()"]
+FULL = "error: the output cannot be written: No space left on device\n"
 HEAVY = {"mlflow", "feast", "dvc", "sqlmodel", "sqlalchemy", "pandas", "pydantic", "alembic"}
 
 
@@ -167,6 +168,28 @@ def test_as_any_tool_it_ends_quietly_before_a_head_that_has_read_enough(
         os.close(writer)
 
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("argument", "redirected", "code", "words"),
+    [
+        ("--version", ">&-", 0, ""),
+        ("--version", ">/dev/full", 1, FULL),
+        ("rules", ">/dev/full", 1, FULL),
+    ],
+)
+def test_output_that_goes_nowhere_is_no_defect(
+    *, argument: str, redirected: str, code: int, words: str
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {redirected}', "sh", *TRILOCK, argument],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (code, words)
 
 
 def test_ctrl_c_before_the_server_answered_says_where_to_look() -> None:

@@ -24,5 +24,9 @@ def test_names_are_as_people_type_them(text: str, shown: str) -> None:
     assert shorter(text, alias=ALIAS) == shown
 
 
+def test_without_an_alias_the_model_is_said() -> None:
+    assert shorter("models/delay/bundles/2", alias="") == "bundle delay/2"
+
+
 def test_a_commit_is_as_long_as_it_need_be() -> None:
     assert shorter_commits(f"{'0a' * 20} -> {'b1' * 32}") == f"0a0a0a0a0a0a -> {'b1' * 32}"

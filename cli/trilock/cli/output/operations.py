@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from trilock.cli.output.plain import enum_name, moment
 from trilock.cli.output.streams import clean
-from trilock.cli.output.words import shorter, when
+from trilock.cli.output.words import last, shorter, when
 from trilock.v1.operation_pb2 import Operation, OperationState
 
 
@@ -24,6 +24,20 @@ def may_turn_back(operation: Operation) -> bool:
     """Return whether *operation* can still be cancelled."""
     runs = operation.state == OperationState.OPERATION_STATE_RUNNING
     return runs and not operation.pivot_revision and operation.kind != "ROLL_BACK"
+
+
+def how_to_follow(name: str) -> list[str]:
+    """Return a line for each way to look at the operation *name* that goes on by itself."""
+    told = last(name)
+    return [
+        f"  look at it:     trilock operations show {told}",
+        f"  wait for it:    trilock operations wait {told}",
+    ]
+
+
+def how_to_turn_back(name: str) -> str:
+    """Return the line that says how to cancel the operation *name*."""
+    return f"  turn it back:   trilock operations cancel {last(name)}"
 
 
 def waits(operation: Operation) -> Iterator[str]:

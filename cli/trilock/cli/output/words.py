@@ -68,9 +68,9 @@ def shorter(text: str, *, alias: str) -> str:
 
     Args:
         text: Words of the server: `switch every reader of models/delay/aliases/production`.
-        alias: The full name of the alias it is about: its model need not be said.
+        alias: The full name of the alias it is about: its model need not be said. May be empty.
     """
-    own = alias.split("/")[1]
+    own = alias.removeprefix("models/").partition("/")[0]
 
     def short(found: re.Match[str]) -> str:
         model, kind, told = found["model"], found["kind"], found["id"]

@@ -1,18 +1,20 @@
 """How a command ends when something is wrong: one place, a line or two, never a traceback."""
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Never
+from typing import Any, Never, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from trilock.cli.exits import CommandError, Exit, exit_for
+from trilock.cli.output.operations import how_to_follow
 from trilock.cli.output.streams import clean, say
-from trilock.cli.output.words import last, shorter
+from trilock.cli.output.words import shorter
 from trilock.client.errors import BusyError, NoSafeTargetError, TrilockError
 from trilock.client.names import short_alias
 
@@ -38,10 +40,12 @@ class Command(TyperCommand):
         except UnicodeEncodeError as error:
             # Arguments that are not UTF-8 reach Python as lone surrogates.
             _end(error, f"text that is not valid UTF-8: {error.object!a}", code=Exit.USAGE)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                _end_as_defect(error)
+            raise
         except Exception as error:  # noqa: BLE001 - the last resort, so that there is no traceback
-            what = f"{type(error).__name__}: {error}"
-            hint = "this is a defect of trilock; TRILOCK_DEBUG=1 shows where"
-            _end(error, what, hint, code=Exit.ERROR)
+            _end_as_defect(error)
 
 
 class Commands(TyperGroup):
@@ -64,13 +68,23 @@ def _while_somebody_reads() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()  # at the interpreter's end it would be too late to say nothing
+            sys.stdout.flush()  # at the interpreter's end it is too late for words of our own
     except BrokenPipeError:
         # Not the signal's default: it would also end a server for a client that went away.
-        with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
-            for stream in (sys.stdout, sys.stderr):
-                os.dup2(nowhere.fileno(), stream.fileno())
+        _write_nowhere(sys.stdout, sys.stderr)
         raise typer.Exit(Exit.UNREAD) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _write_nowhere(sys.stdout)
+        fail(f"the output cannot be written: {error.strerror}")
+        raise typer.Exit(Exit.ERROR) from error
+
+
+def _write_nowhere(*streams: TextIO) -> None:
+    with suppress(OSError), open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+        for stream in streams:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextmanager
@@ -108,17 +122,18 @@ def _holder(error: TrilockError) -> list[str]:
     operation = error.metadata.get("operation", "")
     if not (isinstance(error, BusyError) and operation.startswith("operations/")):
         return []
-    told = last(operation)
-    return [
-        f"  look at it:     trilock operations show {told}",
-        f"  wait for it:    trilock operations wait {told}",
-    ]
+    return how_to_follow(operation)
 
 
 def _violations(error: TrilockError) -> list[str]:
     lines = [f"  {each.field}: {each.message}" for each in error.violations]
     # One violation is in the message already.
     return lines if len(lines) > 1 else []
+
+
+def _end_as_defect(error: Exception) -> Never:
+    hint = "this is a defect of trilock; TRILOCK_DEBUG=1 shows where"
+    _end(error, f"{type(error).__name__}: {error}", hint, code=Exit.ERROR)
 
 
 def _end(error: BaseException, message: str, *more: str, code: Exit) -> Never:

@@ -15,7 +15,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from trilock.cli.exits import CommandError, Exit, exit_for_reason
-from trilock.cli.output.operations import has_switched, may_turn_back, state_of, waits
+from trilock.cli.output.operations import (
+    has_switched,
+    how_to_follow,
+    how_to_turn_back,
+    may_turn_back,
+    state_of,
+    waits,
+)
 from trilock.cli.output.streams import clean, say, words
 from trilock.cli.output.words import shorter
 from trilock.cli.running.session import Session
@@ -36,13 +43,9 @@ class InterruptedWaitError(CommandError):
     """Ctrl-c during the wait."""
 
     def __init__(self, operation: Operation) -> None:
-        lines = [
-            f"interrupted; {operation.name} goes on",
-            f"  look at it:     trilock operations show {_id(operation)}",
-            f"  wait for it:    trilock operations wait {_id(operation)}",
-        ]
+        lines = [f"interrupted; {operation.name} goes on", *how_to_follow(operation.name)]
         if may_turn_back(operation):
-            lines.append(f"  turn it back:   trilock operations cancel {_id(operation)}")
+            lines.append(how_to_turn_back(operation.name))
         super().__init__("\n".join(lines), code=Exit.INTERRUPTED)
 
 
