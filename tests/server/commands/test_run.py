@@ -2,10 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import grpc
@@ -74,12 +75,20 @@ def test_it_serves_what_init_wrote_until_it_is_told_to_stop(
     assert looks["database"].message.endswith("reachable, its schema is this trilock's")
 
 
+def content(folder: Path) -> list[str]:
+    """Return every row of the server's database."""
+    with closing(sqlite3.connect(folder / ".trilock/trilock.db")) as connection:
+        return list(connection.iterdump())
+
+
 def test_a_second_server_of_the_same_file_is_refused_in_one_line(tmp_path: Path) -> None:
     init(tmp_path, force=False)
     with serving(tmp_path) as first:
         address_of(first)
+        before = content(tmp_path)
         with serving(tmp_path) as second:
             out, log = second.communicate(timeout=20)
+        assert content(tmp_path) == before
 
     assert (second.returncode, out) == (1, "")
     assert log.strip().splitlines()[-1].startswith("DatabaseInUseError: ")
