@@ -36,7 +36,7 @@ quick: setup ## The tests that start nothing (no Feast, no MLflow, no server pro
 	$(BIN)/pytest --numprocesses auto -m "not slow"
 
 .PHONY: crash
-crash: setup ## Kill trilock at every site, on real planes and both databases (20 minutes)
+crash: setup ## Kill trilock at every site, on real planes and both databases (15 minutes)
 	$(BIN)/python -m tests.crash --triples 100
 	$(BIN)/python -m tests.crash.mutants
 

@@ -48,7 +48,6 @@ REAL_WINDOW: Final = Window(start=NOW - timedelta(days=1), end=NOW - timedelta(h
 LIVE_PROJECT: Final = "live"
 ETA: Final = model_name("eta")
 ETA_ALIAS: Final = AliasRef(ETA, alias_name("production"))
-_LEASE_SECONDS: Final = 1.0
 
 
 def registered_name(model: str) -> str:
@@ -86,8 +85,6 @@ class RealWorld(World):
 
     The second one, `eta`, takes the same features, and has neither a mirror nor a sink.
     """
-
-    _ttl = _LEASE_SECONDS
 
     def __init__(
         self, site: Site, *, at: Checkpoint = lambda _: None, in_place: bool = False
