@@ -11,24 +11,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import delete, select
+from sqlmodel import col, delete, select, update
 
 from tests.support.values import ALIAS, MODEL
 from tests.support.world import ANN, World, world
-from trilock.server.domain.errors import BusyError, WrongStateError
+from trilock.server.domain.errors import BusyError, PlaneUnavailableError, WrongStateError
 from trilock.server.domain.names import BundleRef, model_name
 from trilock.server.domain.operation import OperationState
-from trilock.server.domain.release import Cause
+from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.locks import take
 from trilock.server.store.counters import allot_revision
 from trilock.server.store.database import Database
 from trilock.server.store.drifts import record_drifts
 from trilock.server.store.holds import get_hold, put_hold
 from trilock.server.store.releases import lock_live, reserve_release, reserve_releases
-from trilock.server.store.tables import LockRow
+from trilock.server.store.tables import LockRow, PlaneStateRow, ReleaseRow
 from trilock.server.usecases.lift_hold import lift_hold
 from trilock.server.usecases.place_hold import place_hold
 from trilock.server.usecases.reassert import reassert
@@ -169,6 +170,37 @@ def test_who_wants_to_finalize_lets_a_pivot_through(w: World) -> None:
             lock_live(pivot, [ALIAS])
         with pytest.raises(BusyError):
             finalizing.result(DEADLINE)
+
+
+def test_a_release_that_becomes_final_lets_through_who_reports_for_the_fleet(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reports takes a plane that agrees already, and then the release."""
+    w.register()
+    w.settled(w.promote(w.record()))
+    w.finalize()
+    w.pivot()
+    with monkeypatch.context() as patched:
+        patched.setattr(w, "sink_database", silent)
+        w.settle()
+    w.retry_planes()
+
+    with meeting(w.database, w.settle) as begin:
+        with w.database.write() as reporting:
+            reporting.exec(
+                update(PlaneStateRow)
+                .where(col(PlaneStateRow.plane) == "model_alias")
+                .values(not_before_ms=0)
+            )
+            settling = begin()
+            reporting.exec(update(ReleaseRow).values(acknowledged=1))
+        settling.result(DEADLINE)
+
+    assert w.live().state is ReleaseState.FINALIZED
+
+
+def silent(connection: str) -> NoReturn:
+    raise PlaneUnavailableError(plane=connection, what="it is down")
 
 
 def hold(w: World, bundle: BundleRef, *, expires: datetime | None = None) -> None:

@@ -149,9 +149,10 @@ class Following:
         self._session.exec(
             delete(PlaneStateRow).where(*of_alias, col(PlaneStateRow.plane).not_in(list(planes)))
         )
+        # All of them before the release: whoever reports for the fleet takes them in that order.
+        rows = select(PlaneStateRow).where(*of_alias).order_by(col(PlaneStateRow.plane))
         known = {
-            row.plane: row.converged_revision
-            for row in self._session.exec(select(PlaneStateRow).where(*of_alias))
+            row.plane: row.converged_revision for row in self._session.exec(rows.with_for_update())
         }
         return {plane: known.get(plane, 0) for plane in planes}
 
