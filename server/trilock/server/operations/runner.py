@@ -173,7 +173,11 @@ class Runner:
             .where(
                 col(OperationRow.state).in_(ACTIVE),
                 OperationRow.plan_version <= PLAN_VERSION,
-                sa.or_(~is_ahead(col(OperationRow.not_before_ms)), told_to_turn_back),
+                sa.or_(
+                    col(OperationRow.not_before_ms) <= db_now_ms(),
+                    ~is_ahead(col(OperationRow.not_before_ms)),
+                    told_to_turn_back,
+                ),
                 ~held,
             )
             .order_by(
