@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -145,3 +146,20 @@ def test_a_rollback_shows_it_and_waits_for_nobody(w: World, other: Bundle) -> No
     assert described.middle is not None
     assert described.middle.taken.compatible is False
     assert str(w.live().bundle) == "models/delay/bundles/1"
+
+
+def test_a_rollback_is_shown_though_no_plane_can_be_opened(
+    w: World, other: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w.promote(other)
+    w.settle()
+
+    def broken(_: str) -> NoReturn:
+        raise OSError("no Feast here")
+
+    monkeypatch.setattr(w, "planes", broken)
+    described = describe_rollback(w.runtime, alias=ALIAS, to_bundle=None)
+
+    assert described.middle is not None
+    assert described.middle.taken.why == "it cannot be judged: OSError: no Feast here"
+    assert described.planned.target.bundle.number == 1

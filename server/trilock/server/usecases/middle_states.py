@@ -92,7 +92,17 @@ def middle_of_rollback(runtime: Runtime, around: Surroundings, *, after: Bundle)
     if _same_features(held, after):
         return None
     judge = MiddleJudge(runtime.database, runtime.connections)
-    state = judge.model_first(around.alias, before=held, after=after)
+    try:
+        state = judge.model_first(around.alias, before=held, after=after)
+    except Exception as error:  # noqa: BLE001 - opening a plane may fail in any vendor's way
+        # Whoever is to go back is told; nobody is kept from it.
+        state = State(
+            model_of=after.ref,
+            features_of=held.ref,
+            fits=False,
+            same_meaning=False,
+            why=f"it cannot be judged: {type(error).__name__}: {error}",
+        )
     return Middle(
         way=Way.MODEL_FIRST if state.compatible else Way.WINDOW,
         taken=state,
