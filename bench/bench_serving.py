@@ -31,7 +31,7 @@ from tests.support.served_world import Served, bearer, secret_of, served_world, 
 from tests.support.values import ALIAS  # noqa: E402
 from trilock.server.domain.names import ReleaseRef  # noqa: E402
 from trilock.server.domain.release import Cause  # noqa: E402
-from trilock.server.planning.planner import Trial  # noqa: E402
+from trilock.server.planning.trial import Trial  # noqa: E402
 from trilock.server.store.trials import set_share  # noqa: E402
 from trilock.v1 import serving_service_pb2, serving_service_pb2_grpc  # noqa: E402
 

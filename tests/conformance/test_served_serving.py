@@ -11,7 +11,7 @@ from tests.support.values import ALIAS
 from tests.support.world import ANN
 from trilock.client import Client
 from trilock.server.domain.names import BundleRef
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.events import compact_events, read_state
 from trilock.server.usecases.advance import advance

@@ -17,7 +17,7 @@ from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.names import BundleRef, ReleaseRef
 from trilock.server.domain.operation import Operation, OperationKind, OperationState
 from trilock.server.domain.release import ReleaseState
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.bundles import get_bundle
 from trilock.server.usecases.abort import abort
 from trilock.server.usecases.derive_bundle import Half, derive_bundle

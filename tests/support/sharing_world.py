@@ -14,7 +14,7 @@ from trilock.server.domain.names import AliasRef, alias_name, model_name
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.ports import Planes
 from trilock.server.domain.release import LiveRow
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.releases import require_live
 from trilock.server.usecases.check_bundle import check_bundle
 from trilock.server.usecases.finalize import finalize

@@ -8,7 +8,7 @@ import pytest
 from tests.support.values import ALIAS
 from tests.support.world import World, world
 from trilock.server.domain.ports import Freezing
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.usecases.describe_alias import describe_alias
 
 

@@ -20,7 +20,7 @@ from trilock.server.domain.fleet import (
 from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.release import ReleaseState
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.counters import generation
 from trilock.server.store.fleet import Recorded, drop_expired
 from trilock.server.store.releases import get_release

@@ -11,7 +11,7 @@ from tests.support.values import ALIAS
 from tests.support.world import World, world
 from trilock.server.domain.fleet import Acknowledgement, ServingReport
 from trilock.server.domain.operation import OperationState
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.counters import generation
 from trilock.server.store.releases import get_release
 from trilock.server.usecases.describe_fleet import describe_fleet

@@ -14,7 +14,7 @@ from trilock.server.domain.errors import BusyError, NoSafeTargetError
 from trilock.server.domain.names import BundleRef
 from trilock.server.operations.steps.deploy_features import retirement_scope
 from trilock.server.planes.memory.feature_store import MemoryFeatureStore
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.feature_needs import needs
 from trilock.server.usecases.manage_fallback import clear_fallback, set_fallback
 from trilock.server.usecases.retire_features import retire_features

@@ -19,7 +19,7 @@ from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.operation import OperationState
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.runner import Runner
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.usecases.check_bundle import check_bundle
 from trilock.server.usecases.roll_back import plan_roll_back
 

@@ -23,7 +23,7 @@ from trilock.server.domain.live import LiveBundle
 from trilock.server.domain.names import ReleaseRef
 from trilock.server.domain.operation import Operation, OperationState
 from trilock.server.domain.release import LiveRow, ReleaseState
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.events import read_state
 from trilock.server.store.holds import get_hold
 from trilock.server.store.releases import find_release_at, get_release

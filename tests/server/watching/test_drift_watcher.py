@@ -13,7 +13,7 @@ from tests.support.world import WINDOW, World, world
 from trilock.server.domain.bundle import Bundle, FeatureCapture
 from trilock.server.domain.errors import NotFoundError, RequestIdReusedError, WrongStateError
 from trilock.server.domain.operation import OperationState
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.store.drifts import Drift, list_drifts
 from trilock.server.usecases.adopt import Adopted, adopt
 from trilock.server.usecases.describe_alias import describe_alias

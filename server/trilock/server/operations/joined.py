@@ -22,7 +22,7 @@ from trilock.server.domain.operation import (
 )
 from trilock.server.domain.release import LiveRow
 from trilock.server.operations.records import OPERATIONS, end, note
-from trilock.server.planning.planner import PLAN_VERSION
+from trilock.server.planning.plan import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
 from trilock.server.store.lookup import find_rows

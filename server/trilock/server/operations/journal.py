@@ -31,7 +31,7 @@ from trilock.server.operations.records import (
     steps_of,
     to_domain,
 )
-from trilock.server.planning.planner import PLAN_VERSION
+from trilock.server.planning.plan import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import Database, after_commit

@@ -21,7 +21,7 @@ from trilock.server.operations.journal import Journal
 from trilock.server.operations.ledger import Ledger, Reading
 from trilock.server.operations.records import ACTIVE, lease_scope, lock_operation, note
 from trilock.server.operations.step import Checkpoint, Part
-from trilock.server.planning.planner import PLAN_VERSION
+from trilock.server.planning.plan import PLAN_VERSION
 from trilock.server.store.clock import db_now_ms, is_ahead
 from trilock.server.store.database import Database
 from trilock.server.store.tables import LeaseRow, OperationRow

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trilock.server.domain.names import AliasRef, BundleRef
-from trilock.server.planning.planner import Trial
+from trilock.server.planning.trial import Trial
 from trilock.server.rpc.validate import Validation
 from trilock.server.usecases.promote_together import Subject
 from trilock.v1 import release_service_pb2

@@ -10,7 +10,8 @@ from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import Cause
 from trilock.server.operations.catalog import steps
 from trilock.server.operations.step import Gate
-from trilock.server.planning.planner import Surroundings, plan_advance
+from trilock.server.planning.plan import Surroundings
+from trilock.server.planning.trial import plan_advance
 from trilock.server.store.releases import get_release, require_live
 from trilock.server.store.requests import request_hash
 from trilock.server.usecases.promote import require_ready

@@ -5,7 +5,7 @@ from trilock.server.domain.names import AliasRef
 from trilock.server.domain.operation import Operation
 from trilock.server.domain.release import Cause, ReleaseState
 from trilock.server.operations.gates.fleet_accepts import forbid_refused
-from trilock.server.planning.planner import plan_finalize
+from trilock.server.planning.finalize import plan_finalize
 from trilock.server.store.pauses import forbid_paused
 from trilock.server.store.releases import require_live
 from trilock.server.store.requests import request_hash

@@ -9,7 +9,7 @@ from trilock.server.domain.errors import WindowNotAcceptedError
 from trilock.server.domain.names import AliasRef
 from trilock.server.features.in_place import wanted_in_place
 from trilock.server.planning.middle import State, Way, way
-from trilock.server.planning.planner import Surroundings
+from trilock.server.planning.plan import Surroundings
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.leading import held_in_place
 from trilock.server.store.plane_states import has_followed

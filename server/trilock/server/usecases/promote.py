@@ -30,7 +30,9 @@ from trilock.server.operations.pace import Pace, pace_of
 from trilock.server.operations.step import Gate
 from trilock.server.planning.feature_window import default_window
 from trilock.server.planning.outlook import Change, changes
-from trilock.server.planning.planner import Surroundings, Trial, plan_promotion
+from trilock.server.planning.plan import Surroundings
+from trilock.server.planning.promotion import plan_promotion
+from trilock.server.planning.trial import Trial
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import get_release, reserve_release
 from trilock.server.store.requests import request_hash

@@ -19,7 +19,7 @@ from trilock.server.domain.names import AliasRef, BundleRef
 from trilock.server.domain.operation import Operation, Plan
 from trilock.server.domain.ports import Window
 from trilock.server.domain.release import Cause
-from trilock.server.planning.planner import plan_together
+from trilock.server.planning.together import plan_together
 from trilock.server.store.releases import reserve_releases
 from trilock.server.store.requests import request_hash
 from trilock.server.usecases.promote import PlannedPromotion, plan_promote, with_accepted

@@ -26,7 +26,9 @@ from trilock.server.operations.history import (
     restored_bundle,
 )
 from trilock.server.operations.steps.deploy_features import forbid_retiring
-from trilock.server.planning.planner import Surroundings, plan_end_trial, plan_rollback
+from trilock.server.planning.plan import Surroundings
+from trilock.server.planning.rollback import plan_rollback
+from trilock.server.planning.trial import plan_end_trial
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import now_ms
 from trilock.server.store.releases import (

@@ -18,7 +18,7 @@ from trilock.server.domain.release import Cause
 from trilock.server.operations.history import find_rollback, lock_rollbacks
 from trilock.server.operations.joined import Switched
 from trilock.server.operations.steps.deploy_features import forbid_retiring
-from trilock.server.planning.planner import plan_together
+from trilock.server.planning.together import plan_together
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.releases import require_live, reserve_releases
 from trilock.server.usecases.roll_back import PlannedRollback, plan_roll_back

@@ -4,7 +4,7 @@ from sqlmodel import Session
 
 from trilock.server.convergence.catalog import Projections
 from trilock.server.domain.names import AliasRef
-from trilock.server.planning.planner import Surroundings
+from trilock.server.planning.plan import Surroundings
 from trilock.server.store.releases import get_live
 from trilock.server.store.sinks import list_sinks
 from trilock.server.usecases.runtime import Runtime

@@ -7,14 +7,12 @@ import pytest
 
 from tests.support.values import ALIAS, NOON, bundle, bundle_ref, live_row, release, sink
 from trilock.server.domain.ports import Window
+from trilock.server.planning.finalize import plan_finalize
 from trilock.server.planning.middle import Way
-from trilock.server.planning.planner import (
-    Surroundings,
-    plan_finalize,
-    plan_promotion,
-    plan_rollback,
-    plan_together,
-)
+from trilock.server.planning.plan import Surroundings
+from trilock.server.planning.promotion import plan_promotion
+from trilock.server.planning.rollback import plan_rollback
+from trilock.server.planning.together import plan_together
 
 WINDOW = Window(start=NOON, end=NOON + timedelta(days=1))
 EMPTY = Surroundings(alias=ALIAS, live=None, sinks=(), planes=("model_alias",))
