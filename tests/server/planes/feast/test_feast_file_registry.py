@@ -91,3 +91,21 @@ def test_half_a_file_is_unavailable(registry: FileRegistry, tmp_path: Path) -> N
 
     with pytest.raises(PlaneUnavailableError, match="is being written, or is no registry"):
         known(registry)
+
+
+def test_the_same_objects_are_read_as_the_same_bytes(registry: FileRegistry) -> None:
+    made = messages()
+    key, view = next((key, made[key]) for key in made if key[0] == "feature_view")
+    tags = {f"tag{number}": str(number) for number in range(40)}
+    view.spec.tags.update(tags)  # type: ignore[attr-defined]  # a Feast message
+    with registry.writing("a") as session:
+        session.write("a", made)
+
+    with registry.reading() as session:
+        read = session.read("a")[key]
+
+    again = type(view)()
+    again.MergeFromString(read)  # type: ignore[attr-defined]
+    assert dict(again.spec.tags) == tags  # type: ignore[attr-defined]
+    # Feast writes maps in any order, another one each time; told from the bytes, that is a change.
+    assert read == again.SerializeToString(deterministic=True)  # type: ignore[attr-defined]

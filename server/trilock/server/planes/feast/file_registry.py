@@ -58,7 +58,8 @@ class FileSession:
     def read(self, project: str, *, only: Collection[Key] | None = None) -> dict[Key, bytes]:
         """See RegistrySession."""
         return {
-            (kind, _head(message).name): message.SerializeToString()
+            # Feast writes the whole file anew at every change: maps have no order of their own.
+            (kind, _head(message).name): message.SerializeToString(deterministic=True)
             for kind, field in _FIELDS.items()
             for message in getattr(self._registry, field)
             if _head(message).project == project

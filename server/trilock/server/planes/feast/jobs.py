@@ -142,8 +142,13 @@ def _differences(wanted: Any, found: Any, *, timed: datetime) -> list[str]:  # n
     return [
         f"{name} is {_value(found.get(name))} online, {_value(value)} in its source"
         for name, value in wanted.items()
-        if name not in found or found[name].SerializeToString() != value.SerializeToString()
+        if name not in found or _bytes(found[name]) != _bytes(value)
     ]
+
+
+def _bytes(value: Any) -> bytes:  # noqa: ANN401 - Feast's
+    # Values of maps have no order of their own.
+    return bytes(value.SerializeToString(deterministic=True))
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - Feast's
