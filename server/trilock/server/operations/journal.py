@@ -35,6 +35,7 @@ from trilock.server.planning.plan import PLAN_VERSION
 from trilock.server.store import codec
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import Database, after_commit
+from trilock.server.store.insert import insert_rows
 from trilock.server.store.requests import claim_request, require_request
 from trilock.server.store.tables import (
     OperationRow,
@@ -152,8 +153,7 @@ class Journal:
         )
         if deadline_seconds is not None:
             row.abort_at_ms = database_now(session) + int(deadline_seconds * 1000)
-        session.add(row)
-        session.flush()
+        insert_rows(session, [row])
         steps = [
             OperationStepRow(
                 operation=operation_id,
@@ -163,7 +163,7 @@ class Journal:
             )
             for position, step in enumerate(plan.steps)
         ]
-        session.add_all(steps)
+        insert_rows(session, steps)
         robbed = locks.take(session, scopes, operation_id=operation_id, preempts=preempts)
         note(session, row.id, kind="submitted", detail={"robbed": list(robbed)} if robbed else None)
         for loser in robbed:

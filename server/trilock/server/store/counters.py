@@ -10,7 +10,7 @@ from trilock.server.domain.errors import NotFoundError
 from trilock.server.domain.names import AliasName, AliasRef, ModelName
 from trilock.server.store.clock import now_ms
 from trilock.server.store.database import allots_revision
-from trilock.server.store.insert import insert_if_absent
+from trilock.server.store.insert import insert_if_absent, insert_rows
 from trilock.server.store.lookup import find_row
 from trilock.server.store.notices import announce
 from trilock.server.store.plane_states import set_behind
@@ -76,9 +76,10 @@ def append_event(
     session: Session, *, at: int, kind: str, model: str, alias: str, payload: dict[str, object]
 ) -> None:
     """Append the event of revision *at*; it is announced to other replicas with the commit."""
-    session.add(
-        EventRow(revision=at, at_ms=now_ms(), kind=kind, model=model, alias=alias, payload=payload)
+    event = EventRow(
+        revision=at, at_ms=now_ms(), kind=kind, model=model, alias=alias, payload=payload
     )
+    insert_rows(session, [event])
     announce(session)
 
 

@@ -33,6 +33,7 @@ from trilock.server.store import codec
 from trilock.server.store.bundles import get_bundle
 from trilock.server.store.clock import db_now_ms, now_ms, to_datetime, to_optional_datetime
 from trilock.server.store.counters import allot_revision, append_event, generation, next_number
+from trilock.server.store.insert import insert_rows
 from trilock.server.store.lookup import find_row
 from trilock.server.store.tables import LiveTable, ReleaseRow
 
@@ -184,26 +185,25 @@ def go_live(
             model=alias.model, alias=alias.alias, release=0, epoch=0, state="", bundle=0, cause={}
         )
     revision = allot_revision(session)
-    session.add(
-        ReleaseRow(
-            model=alias.model,
-            number=release.ref.number,
-            epoch=release.epoch,
-            alias=alias.alias,
-            bundle=bundle.number,
-            kind=kind.value,
-            state=state.value,
-            target=None if target is None else target.number,
-            leaves=None if found is None else found.number,
-            leaves_bundle=None if found is None else row.bundle,
-            feature_project=feature_project,
-            restores=None if restores is None else restores.number,
-            revision=revision,
-            started_ms=now_ms(),
-            cause=codec.cause_to_json(cause),
-            pauses=[],
-        )
+    begun = ReleaseRow(
+        model=alias.model,
+        number=release.ref.number,
+        epoch=release.epoch,
+        alias=alias.alias,
+        bundle=bundle.number,
+        kind=kind.value,
+        state=state.value,
+        target=None if target is None else target.number,
+        leaves=None if found is None else found.number,
+        leaves_bundle=None if found is None else row.bundle,
+        feature_project=feature_project,
+        restores=None if restores is None else restores.number,
+        revision=revision,
+        started_ms=now_ms(),
+        cause=codec.cause_to_json(cause),
+        pauses=[],
     )
+    insert_rows(session, [begun])
     row.release = release.ref.number
     row.epoch = release.epoch
     row.bundle = bundle.number
