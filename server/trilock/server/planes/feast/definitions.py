@@ -15,6 +15,7 @@ materializing, applying again):
 import hashlib
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -67,6 +68,10 @@ def keys(capture: FeatureCapture) -> tuple[Key, ...]:
     return tuple((captured.kind, captured.name) for captured in capture.objects)
 
 
+_REMEMBERED: Final = 4096
+"""Of how many objects, of about a KiB each."""
+
+
 def definitions(capture: FeatureCapture) -> dict[Key, bytes]:
     """Return the captured protos by kind and name."""
     return {(captured.kind, captured.name): captured.proto for captured in capture.objects}
@@ -83,8 +88,12 @@ def definition_digest(objects: Definitions) -> str | None:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def definition_bytes(kind: str, proto: bytes) -> bytes:
-    """Return the part of *proto* that is definition, in one order."""
+    """Return the part of *proto* that is definition, in one order.
+
+    Remembered: the same captures are compared with what is there again and again.
+    """
     message = protos.parse(kind, proto)
     for part in _parts(message):
         _clear_noise(part)
