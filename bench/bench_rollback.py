@@ -5,7 +5,8 @@
 The floor is what no rollback can do without: one durable commit of one row, and one call
 that has a bare grpc.aio server send the same message to as many clients. The server is the
 real one in a process of its own, on a durable SQLite file, with planes in memory; so is the
-bare one. All clients are in this process. Both are asked at rest: nothing else is under way.
+bare one. All clients are in this process. Both are asked twice over: at once after what was
+before, a promotion whose planes have just followed, and at rest.
 """
 
 from __future__ import annotations  # grpc's classes are generic in the stubs only
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -61,8 +62,8 @@ BOUND: Final = 3.0
 CLIENTS: Final = 200
 ROUNDS: Final = 15
 DEADLINE: Final = 60.0
-REST: Final = 0.2
-"""Seconds in which nothing happens before each call."""
+RESTS: Final = {"": 0.0, "_at_rest": 0.2}
+"""Seconds in which nothing happens before each call, by what the figures are called."""
 METADATA: Final = (bearer(secret_of("admin")),)
 BAD: Final = "models/delay/bundles/2"
 DAY: Final = FeatureWindow(start_time=timestamp(WINDOW.start), end_time=timestamp(WINDOW.end))
@@ -206,19 +207,19 @@ def child(*arguments: str) -> Iterator[str]:
             process.communicate("")
 
 
-async def fan_out_ms(address: str) -> float:
+async def fan_out_ms(address: str, *, rest: float) -> float:
     """Return the median milliseconds of one call and its fan-out."""
     watchers = Watchers(address)
     await watchers.start()
     async with grpc.aio.insecure_channel(address) as channel:
         send = _stub(ServingServiceStub, channel).Resolve
         call = partial(send, ResolveRequest())
-        took = [(await _until(watchers, at, call))[0] for at in range(1, ROUNDS + 1)]
+        took = [(await _until(watchers, at, call, rest=rest))[0] for at in range(1, ROUNDS + 1)]
     await watchers.stop()
     return statistics.median(took)
 
 
-async def rollback_ms(address: str) -> float:
+async def rollback_ms(address: str, *, rest: float) -> float:
     """Return the median milliseconds of a rollback, until the last client knows."""
     watchers = Watchers(address)
     await watchers.start()
@@ -235,7 +236,9 @@ async def rollback_ms(address: str) -> float:
             await watchers.all_see(promoted.pivot_revision)
             request = RollBackRequest(alias=str(ALIAS), leaves=promoted.release)
             call = partial(releases.RollBack, request, metadata=METADATA)
-            milliseconds, answer = await _until(watchers, promoted.pivot_revision + 1, call)
+            milliseconds, answer = await _until(
+                watchers, promoted.pivot_revision + 1, call, rest=rest
+            )
             took.append(milliseconds)
             await _done(channel, answer.operation)
     await watchers.stop()
@@ -243,15 +246,14 @@ async def rollback_ms(address: str) -> float:
 
 
 async def _until(
-    watchers: Watchers, revision: int, call: Callable[[], Awaitable[Any]]
+    watchers: Watchers, revision: int, call: Callable[[], Awaitable[Any]], *, rest: float
 ) -> tuple[float, Any]:
     """Return the milliseconds from *call* until everybody saw *revision*, and its answer."""
 
     async def made() -> Any:  # noqa: ANN401 - any answer
         return await call()
 
-    # Nobody rolls back in the very moment in which a promotion has ended.
-    await asyncio.sleep(REST)
+    await asyncio.sleep(rest)
     start = time.perf_counter()
     asked = asyncio.create_task(made())
     await watchers.all_see(revision)
@@ -286,31 +288,40 @@ def commit_ms(folder: Path) -> float:
     return statistics.median(took)
 
 
-async def measure(folder: Path) -> tuple[float, float]:
-    """Return the milliseconds of a fan-out, and of a rollback."""
-    with child("bare") as address:
-        fan_out = await fan_out_ms(address)
-    with child("world", str(folder)) as address:
-        return fan_out, await rollback_ms(address)
+async def measure(folders: Mapping[str, Path]) -> dict[str, tuple[float, float]]:
+    """Return, by what the figures are called, the milliseconds of a fan-out and of a rollback."""
+    found = {}
+    for label, folder in folders.items():
+        with child("bare") as address:
+            fan_out = await fan_out_ms(address, rest=RESTS[label])
+        with child("world", str(folder)) as address:
+            found[label] = fan_out, await rollback_ms(address, rest=RESTS[label])
+    return found
 
 
 def main() -> int:
-    """Measure; return 1 if the bound is broken."""
+    """Measure; return 1 if a bound is broken."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
-        fan_out, rollback = asyncio.run(measure(Path(name)))
+        folders = {label: Path(name) / f"world{label}" for label in RESTS}
+        for folder in folders.values():
+            folder.mkdir()
+        measured = asyncio.run(measure(folders))
         commit = commit_ms(Path(name))
-    ratio = rollback / (commit + fan_out)
-    figures = [
-        ("durable_commit", commit, "ms", None),
-        (f"call_and_fan_out_to_{CLIENTS}", fan_out, "ms", None),
-        ("rollback_side_by_side", rollback, "ms", None),
-        ("rollback_side_by_side_over_floor", ratio, "x", BOUND),
-    ]
+    figures: list[tuple[str, float, str, float | None]] = [("durable_commit", commit, "ms", None)]
+    for label, (fan_out, rollback) in measured.items():
+        floor = commit + fan_out
+        figures += [
+            (f"call_and_fan_out_to_{CLIENTS}{label}", fan_out, "ms", None),
+            (f"rollback_side_by_side{label}", rollback, "ms", None),
+            (f"rollback_side_by_side{label}_over_floor", rollback / floor, "x", BOUND),
+        ]
+    broken = False
     for name, value, unit, bound in figures:
         ok = bound is None or value <= bound
+        broken |= not ok
         figure = {"name": name, "value": round(value, 3), "unit": unit, "bound": bound, "ok": ok}
         print(json.dumps(figure))
-    return 0 if ratio <= BOUND else 1
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
