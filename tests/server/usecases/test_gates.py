@@ -9,8 +9,7 @@ import pytest
 
 from tests.support.feast_objects import feast_objects
 from tests.support.values import ALIAS, MODEL
-from tests.support.world import ANN, WINDOW, World, world
-from trilock.server.domain.bundle import Bundle
+from tests.support.world import ANN, World, world
 from trilock.server.domain.names import AliasRef, alias_name
 from trilock.server.domain.operation import Operation, OperationState, StepState
 from trilock.server.domain.release import Cause, ReleaseState
@@ -19,7 +18,6 @@ from trilock.server.operations.runner import Runner
 from trilock.server.store.holds import put_hold
 from trilock.server.store.releases import require_live
 from trilock.server.usecases.finalize import finalize
-from trilock.server.usecases.promote import promote
 from trilock.server.usecases.roll_back import roll_back
 from trilock.server.workers.lease import free_all
 
@@ -50,24 +48,6 @@ def drive_and_die(w: World, operation: Operation, site: str) -> None:
     with pytest.raises(DiedError):
         runner.drive(operation.id)
     free_all(w.database)
-
-
-def promote_on(w: World, alias: AliasRef, bundle: Bundle) -> Operation:
-    operation = promote(
-        w.runtime,
-        alias=alias,
-        bundle=bundle.ref,
-        window=WINDOW,
-        plan_id="",
-        reason="",
-        accept_unready="",
-        etag="",
-        request_id="",
-        validate_only=False,
-        principal=ANN,
-    )
-    assert operation is not None
-    return operation
 
 
 def test_the_gates_of_a_promotion_stand_before_its_pivot(w: World) -> None:
@@ -130,7 +110,7 @@ def test_a_bundle_that_was_rolled_back_on_another_alias_meanwhile_does_not_go_li
     w: World,
 ) -> None:
     good, bad = w.record(inputs='[{"type": "double", "name": "temp"}]'), w.record(variant="scaled")
-    promote_on(w, CANARY, good)
+    w.promote(good, alias=CANARY)
     w.settle()
     finalize(
         w.runtime,
@@ -142,7 +122,7 @@ def test_a_bundle_that_was_rolled_back_on_another_alias_meanwhile_does_not_go_li
         principal=ANN,
     )
     w.settle()
-    promote_on(w, CANARY, bad)
+    w.promote(bad, alias=CANARY)
     w.settle()
     production = w.promote(bad)
     with w.database.read() as session:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.values import ALIAS, MODEL, NOON
-from tests.support.world import ANN, WINDOW, World, world
+from tests.support.world import World, world
 from trilock.server.domain.bundle import Bundle
 from trilock.server.domain.errors import WrongStateError
 from trilock.server.domain.live import LiveBundle
@@ -16,7 +16,6 @@ from trilock.server.domain.operation import OperationState
 from trilock.server.store.releases import live_bundle
 from trilock.server.usecases.describe_alias import describe_alias
 from trilock.server.usecases.feature_projects import list_feature_projects, materialize_features
-from trilock.server.usecases.promote import promote
 
 BESIDE = AliasRef(MODEL, alias_name("staging"))
 
@@ -168,20 +167,7 @@ def test_it_is_done_only_when_every_reader_has_followed(w: World) -> None:
 
 def promote_beside(w: World, bundle: Bundle) -> None:
     """Promote *bundle* on an alias whose readers read schemas in projects of their own."""
-    operation = promote(
-        w.runtime,
-        alias=BESIDE,
-        bundle=bundle.ref,
-        window=WINDOW,
-        plan_id="",
-        reason="",
-        accept_unready="",
-        etag="",
-        request_id="",
-        validate_only=False,
-        principal=ANN,
-    )
-    assert operation is not None
+    operation = w.promote(bundle, alias=BESIDE, accept_window="")
     assert w.settled(operation).state is OperationState.SUCCEEDED
 
 

@@ -91,17 +91,17 @@ def test_it_goes_on_by_itself_after_a_look_that_failed(
     monkeypatch.setattr(retirer_module, "_FIRST_SECONDS", 0.001)
     monkeypatch.setattr(retirer_module, "_INTERVAL_SECONDS", 0.001)
     with world(tmp_path) as w:
-        retirer = _retirer(w, in_days=15)
         looks = iter([OSError("a defect"), None])
         looked = threading.Event()
 
-        def look() -> None:
+        def look(_retirer: Retirer) -> None:
             found = next(looks, None)
             if found is not None:
                 raise found
             looked.set()
 
-        monkeypatch.setattr(retirer, "retire_due", look)
+        monkeypatch.setattr(Retirer, "retire_due", look)
+        retirer = _retirer(w, in_days=15)
 
         retirer.start()
         went_on = looked.wait(timeout=10)

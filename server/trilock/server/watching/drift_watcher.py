@@ -6,7 +6,6 @@ makes a rollback stick. Driving is the converger's, under its lease.
 """
 
 import logging
-import threading
 
 from trilock.server.checks.drift import DriftCheck, Look
 from trilock.server.domain.errors import TrilockError
@@ -16,11 +15,12 @@ from trilock.server.store.database import Database
 from trilock.server.store.drifts import open_drifts, record_drifts
 from trilock.server.store.plane_states import set_behind
 from trilock.server.store.releases import get_live, list_live, lock_live
+from trilock.server.watching.regular import Regular
 
 _log = logging.getLogger(__name__)
 
 
-class DriftWatcher:
+class DriftWatcher(Regular):
     """A thread that compares every alias with its planes."""
 
     def __init__(self, database: Database, connections: Connections, *, interval: float) -> None:
@@ -34,19 +34,13 @@ class DriftWatcher:
         self._database = database
         self._connections = connections
         self._check = DriftCheck(database, connections)
-        self._interval = interval
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
-
-    def start(self) -> None:
-        """Start looking."""
-        self._thread.start()
-
-    def stop(self, timeout: float) -> None:
-        """Stop, and wait at most *timeout* seconds for the look under way."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        super().__init__(
+            "drift",
+            self.look,
+            every=interval,
+            first=0.0,
+            unknown="whether anything drifted is not known",
+        )
 
     def look(self) -> None:
         """Look once at every alias."""
@@ -85,13 +79,3 @@ class DriftWatcher:
                 ", and is made to agree again" if drift.reasserted else "",
                 "; ".join(drift.deviation.changes) or drift.deviation.found,
             )
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.look()
-            except TrilockError as error:
-                _log.warning("whether anything drifted is not known: %s", error)
-            except Exception:  # noqa: BLE001 - a defect in one look must not end all looks
-                _log.exception("whether anything drifted is not known")
-            self._stopped.wait(self._interval)

@@ -7,7 +7,6 @@ not the one we know. That has the project driven again, which compares values.
 """
 
 import logging
-import threading
 
 from trilock.server.convergence.projections.feature_mirror import FeatureMirror
 from trilock.server.domain.errors import TrilockError
@@ -20,11 +19,12 @@ from trilock.server.store.feature_states import keep_feature_states, put_feature
 from trilock.server.store.leading import held_in_place
 from trilock.server.store.plane_states import list_plane_states, set_behind
 from trilock.server.store.releases import get_live, get_release, list_live
+from trilock.server.watching.regular import Regular
 
 _log = logging.getLogger(__name__)
 
 
-class FeatureWatcher:
+class FeatureWatcher(Regular):
     """A thread that looks at feature projects."""
 
     def __init__(self, database: Database, connections: Connections, *, interval: float) -> None:
@@ -38,19 +38,13 @@ class FeatureWatcher:
         self._database = database
         self._connections = connections
         self._mirror = FeatureMirror(database, connections)
-        self._interval = interval
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feature watcher", daemon=True)
-
-    def start(self) -> None:
-        """Start looking."""
-        self._thread.start()
-
-    def stop(self, timeout: float) -> None:
-        """Stop, and wait at most *timeout* seconds for the look under way."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        super().__init__(
+            "feature watcher",
+            self.look,
+            every=interval,
+            first=interval,
+            unknown="features are not known",
+        )
 
     def look(self) -> None:
         """Look once at every project."""
@@ -101,12 +95,3 @@ class FeatureWatcher:
             if now is not None and now.switched_revision == live.switched_revision:
                 _log.warning("%s is not fed as it was: it is compared again", live.alias)
                 set_behind(session, live.alias, planes=[self._mirror.name], rewrite=True)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._interval):
-            try:
-                self.look()
-            except TrilockError as error:
-                _log.warning("features are not known: %s", error)
-            except Exception:  # noqa: BLE001 - a defect in one look must not end all looks
-                _log.exception("features are not known")

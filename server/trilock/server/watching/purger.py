@@ -6,7 +6,6 @@ its database again.
 """
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +17,7 @@ from trilock.server.store.clock import now_ms
 from trilock.server.store.database import Database
 from trilock.server.store.releases import get_release
 from trilock.server.store.sinks import get_sink, list_purgeable, note_purged
+from trilock.server.watching.regular import Regular
 
 _INTERVAL_SECONDS: Final = 3600.0
 
@@ -68,7 +68,7 @@ def _purge(database: Database, connections: Connections, ref: ReleaseRef, sink: 
     return ""
 
 
-class Purger:
+class Purger(Regular):
     """A thread that purges what is older than it has to be kept."""
 
     def __init__(
@@ -91,18 +91,13 @@ class Purger:
         self._connections = connections
         self._keep_ms = keep_ms
         self._clock = clock
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="purger", daemon=True)
-
-    def start(self) -> None:
-        """Start purging."""
-        self._thread.start()
-
-    def stop(self, timeout: float) -> None:
-        """Stop, and wait at most *timeout* seconds for the purge under way."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        super().__init__(
+            "purger",
+            self.purge_due,
+            every=_INTERVAL_SECONDS,
+            first=0.0,
+            unknown="nothing was purged",
+        )
 
     def purge_due(self) -> tuple[Purged, ...]:
         """Purge once what is due."""
@@ -117,13 +112,3 @@ class Purger:
             what = f"not purged now: {each.error}" if each.error else "purged"
             _log.info("%s in %s: %s", each.release, each.sink, what)
         return done
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.purge_due()
-            except TrilockError as error:
-                _log.warning("nothing was purged: %s", error)
-            except Exception:  # noqa: BLE001 - a defect in one look must not end all looks
-                _log.exception("nothing was purged")
-            self._stopped.wait(_INTERVAL_SECONDS)

@@ -6,7 +6,6 @@ finds the lease.
 """
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from trilock.server.store.database import Database
 from trilock.server.store.feature_needs import bundled_schemas, needs
 from trilock.server.store.releases import list_live
 from trilock.server.store.schemas import get_schema
+from trilock.server.watching.regular import Regular
 from trilock.server.workers.lease import Leases
 
 _FIRST_SECONDS: Final = 60.0
@@ -132,7 +132,7 @@ def _retire(database: Database, planes: Planes, retirement: Retirement) -> Retir
                 leases.free(session, lease)
 
 
-class Retirer:
+class Retirer(Regular):
     """A thread that retires what is due."""
 
     def __init__(
@@ -152,18 +152,13 @@ class Retirer:
         self._database = database
         self._connections = connections
         self._clock = clock
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="retirer", daemon=True)
-
-    def start(self) -> None:
-        """Start retiring."""
-        self._thread.start()
-
-    def stop(self, timeout: float) -> None:
-        """Stop, and wait at most *timeout* seconds for the look under way."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        super().__init__(
+            "retirer",
+            self.retire_due,
+            every=_INTERVAL_SECONDS,
+            first=_FIRST_SECONDS,
+            unknown="nothing was retired",
+        )
 
     def retire_due(self) -> tuple[Retirement, ...]:
         """Retire once what is due; a model whose store is in trouble holds up no other."""
@@ -186,14 +181,3 @@ class Retirer:
             ):
                 _log.info("Feast project %s: %s", each.schema.project, line)
         return tuple(done)
-
-    def _run(self) -> None:
-        seconds = _FIRST_SECONDS
-        while not self._stopped.wait(seconds):
-            seconds = _INTERVAL_SECONDS
-            try:
-                self.retire_due()
-            except TrilockError as error:
-                _log.warning("nothing was retired: %s", error)
-            except Exception:  # noqa: BLE001 - a defect in one look must not end all looks
-                _log.exception("nothing was retired")
